@@ -1,8 +1,7 @@
 """Reads what a load balancer is planned from: the network, its address and what is on that."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,16 +10,15 @@ from hooks.cloudstack.errors import (
     CloudStackError,
     Forbidden,
     InvalidParameter,
-    Refused,
-    Unauthorized,
 )
 from hooks.cloudstack.models.account import ResourceLimit
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl, PortForwardingRule
-from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.services import load_balancer_name
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.live_service import read_service, tagged_namespace
+from hooks.loadbalancers.members import read_members
 from hooks.loadbalancers.networks import read_acl, read_items_of_vpc, read_network
 from hooks.loadbalancers.plan.actions import Assign, Release
 from hooks.loadbalancers.plan.allocations import without_stale_tags
@@ -29,16 +27,12 @@ from hooks.loadbalancers.plan.deletion import is_abandoned
 from hooks.loadbalancers.plan.effects import with_address
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts
 from hooks.loadbalancers.plan.kept_address import plan_address
-from hooks.loadbalancers.plan.ownership import Owner
 from hooks.loadbalancers.plan.rules import rules_with_members
 from hooks.loadbalancers.plan.share_tags import user_key
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.policies import read_policies
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_SERVICE, TAG_SERVICE_UID, TAG_SHARE
-
-#: Lists of members that one call reads at once; more only slow each other down in the server.
-LISTS_AT_ONCE = 4
 
 
 def observe(request: LoadBalancerRequest, call_state: CallState, context: CallContext) -> Facts:
@@ -152,11 +146,8 @@ class _Reader:
         self._cloud = context.cloud
         self._client = context.cloud.client
         self._remembered = context.members
-        self._note_lists = context.note_lists
-        self._monotonic = context.monotonic
         self._choices = context.choices
         self._deadline = context.deadline
-        self._unread: dict[str, str] = {}
 
     def with_contents(self, facts: Facts) -> Facts:
         """Read what is on the addresses that count, beside the addresses themselves."""
@@ -201,13 +192,14 @@ class _Reader:
         counting = () if self._request.is_deleting else rules_with_members(facts.owner, rules)
         # Before the members: these end that a rule is due.
         policies, unread_policies = read_policies(counting, self._context)
+        members, unread_members = read_members(counting, facts.owner, self._context)
         state = replace(
             facts.state,
             rules=tuple(rules),
             policies=policies,
             unread_policies=unread_policies,
-            members=self._members(counting, facts.owner),
-            unread_members=self._unread,
+            members=members,
+            unread_members=unread_members,
             firewall=tuple(rule for each in found for rule in self._firewall(each)),
             vms=self._vms(),
         )
@@ -301,64 +293,6 @@ class _Reader:
             where["zone_id"] = self._zone_id
         listed = self._client.list_all(PublicIpAddress, self._deadline, **where)
         return {each.id: each for each in listed}
-
-    def _members(
-        self, rules: Sequence[LoadBalancerRule], owner: Owner
-    ) -> dict[str, Mapping[str, str]]:
-        """Return the members of rules by their ids: as they are known, else listed side by side.
-
-        Those of a rule without our mark are always listed: they may decide whose it is. Each list
-        is remembered when it is read: where a call ends before it has read all, the next one goes
-        on. A list that CloudStack refuses leaves one rule of ours unread, and stops nothing else.
-        """
-        ours = {rule.id for rule in rules if owner.whose(rule) is Whose.OURS}
-
-        def read(rule_id: str) -> dict[str, str]:
-            try:
-                return self._list_members(rule_id)
-            except Refused as error:
-                if isinstance(error, Unauthorized) or rule_id not in ours:
-                    raise
-                self._unread[rule_id] = str(error)
-                return {}
-
-        due = self._remembered.due()
-        known = {
-            rule.id: None if rule.id in due else self._known_members(rule, owner) for rule in rules
-        }
-        unknown = [rule_id for rule_id, members in known.items() if members is None]
-        self._remembered.is_partial = True
-        if len(unknown) > 1:
-            with ThreadPoolExecutor(LISTS_AT_ONCE, thread_name_prefix="members") as pool:
-                listed = dict(zip(unknown, pool.map(read, unknown), strict=True))
-        else:
-            listed = {rule_id: read(rule_id) for rule_id in unknown}
-        self._remembered.is_partial = False
-        return {rule_id: listed.get(rule_id) or members or {} for rule_id, members in known.items()}
-
-    def _known_members(self, rule: LoadBalancerRule, owner: Owner) -> Mapping[str, str] | None:
-        """Return a rule's remembered members; None if they are to be listed.
-
-        A rule in state Add has none: what is remembered of it is out of date.
-        """
-        known = self._remembered.get(rule.id) if owner.whose(rule) is Whose.OURS else None
-        return None if known and rule.state == "Add" else known
-
-    def _list_members(self, rule_id: str) -> dict[str, str]:
-        """List a rule's members; a rule that somebody deletes meanwhile has none."""
-        started = self._monotonic()
-        try:
-            members = self._client.list_all(Member, self._deadline, id=rule_id)
-        except InvalidParameter as error:
-            if error.says_unknown(rule_id):
-                members = ()
-            else:
-                raise
-        finally:
-            self._note_lists(self._remembered, self._monotonic() - started)
-        found = {each.virtual_machine_id: each.name for each in members}
-        self._remembered.read(rule_id, found)
-        return found
 
     def _rules(self, address: PublicIpAddress) -> tuple[LoadBalancerRule, ...]:
         return self._client.list_all(LoadBalancerRule, self._deadline, public_ip_id=address.id)

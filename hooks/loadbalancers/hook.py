@@ -1,6 +1,7 @@
 """Load balancers: addresses, rules, members and firewall in CloudStack."""
 
 from dataclasses import replace
+from functools import partial
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
@@ -91,7 +92,7 @@ class LoadBalancersHook(Hook):
         if is_settled(answered, wait := self._until_check(answered)):
             if not self._members.knows(uid):
                 recorded = answer_identity(answered.recorded_json)
-                self._members.learn(uid, recorded, recorded_members(answered))
+                self._members.learn(uid, recorded, partial(recorded_members, answered))
             return CallResult(status.unchanged(answered, wait))
         if is_asked_still(request.recorded.fingerprint, request):
             request = answered  # what is asked for now was asked for before the last answer, too
@@ -128,7 +129,7 @@ class LoadBalancersHook(Hook):
             uid,
             answer_identity(request.recorded_json),
             is_check=is_asked_still(request.recorded.fingerprint, request),
-            told=recorded_members(request),
+            told=partial(recorded_members, request),
         )
         return CallContext(
             uid=uid,

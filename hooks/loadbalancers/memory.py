@@ -6,14 +6,20 @@ a refusal, after which CloudStack is read, or lasts until a drift check reads th
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from math import inf
 from typing import Generic, TypeVar
 
 from hooks.cloudstack.models.loadbalancing import StickinessPolicy
 from hooks.http.bounded_json import Json
+from hooks.loadbalancers.plan.members import NOTHING_RECORDED, RecordedMembers
 
 Value = TypeVar("Value")
+#: The names of members by VM id.
+Members = Mapping[str, str]
+#: What a status tells of members, given some that are known.
+Told = Callable[[Iterable[Members]], RecordedMembers]
 
 #: Load balancers that are remembered.
 REMEMBERED = 10_000
@@ -28,6 +34,9 @@ KNOWN_ANSWERS = 8
 SAVED_CHECKS = 3
 #: Lists of members that one check reads anew where it is their turn. The next check goes on.
 LISTS_PER_CHECK = 16
+#: Sets of members that are remembered, whichever load balancer has them: a node that leaves all of
+#: them is listed once.
+KNOWN_SETS = 8
 #: Who was not called for so many DRIFT_RESYNC is not waited for: its load balancer may be gone.
 MISSED_CHECKS = 2
 
@@ -79,16 +88,18 @@ class MemberLists:
         is_turn: drift checks read them because it is their turn.
         is_partial: a call ended before it had read all; the next one reads the others.
         answered: what tells the statuses that the last two calls answered from others.
+        alike: the ids of rules of ours that have the same members, so that one list tells all.
+        seen: the sets of members that were read since the last call.
     """
 
-    def __init__(
-        self, since: float = 0.0, lists: Mapping[str, Mapping[str, str]] | None = None
-    ) -> None:
+    def __init__(self, since: float = 0.0, recorded: RecordedMembers = NOTHING_RECORDED) -> None:
         self.since = self.called = since
+        self.alike = recorded.alike.difference(recorded.lists)
+        self.seen: list[Members] = []
         self.is_check = self.is_turn = self.is_partial = False
         self.seconds = 0.0
         self.answered: tuple[str, ...] = ()
-        self._lists = dict(lists or {})
+        self._lists = dict(recorded.lists)
         self._policies: dict[str, tuple[StickinessPolicy, ...]] = {}
         self._stale: set[str] = set()
         self._lock = threading.Lock()
@@ -109,18 +120,19 @@ class MemberLists:
         with self._lock:
             return frozenset(sorted(self._stale)[:LISTS_PER_CHECK] if self.is_check else ())
 
-    def read(self, rule_id: str, members: Mapping[str, str]) -> None:
+    def read(self, rule_id: str, members: Members) -> None:
         """Remember the members of a rule as they were just read."""
         self.keep(rule_id, members)
         with self._lock:
             self._stale.discard(rule_id)
+            self.seen.append(self._lists[rule_id])
 
-    def get(self, rule_id: str) -> Mapping[str, str] | None:
+    def get(self, rule_id: str) -> Members | None:
         """Return the names of a rule's members by VM id; None if they have to be read."""
         with self._lock:
             return self._lists.get(rule_id)
 
-    def keep(self, rule_id: str, members: Mapping[str, str]) -> None:
+    def keep(self, rule_id: str, members: Members) -> None:
         """Remember the members of a rule. Rules with the same ones share them."""
         with self._lock:
             same = (each for each in self._lists.values() if each == members)
@@ -145,6 +157,13 @@ class MemberLists:
         """Have the stickiness policies of a rule read: a change of them begins."""
         with self._lock:
             self._policies.pop(rule_id, None)
+
+    def take_sets(self) -> dict[frozenset[str], Members]:
+        """Return the sets of members that rules have, or had when they were read last."""
+        with self._lock:
+            known, self.seen = (*self.seen, *self._lists.values()), []
+        distinct = {id(each): each for each in known if each}
+        return {frozenset(each): each for each in distinct.values()}
 
     def retain(self, rule_ids: Collection[str]) -> None:
         """Forget the members of all other rules: they are gone."""
@@ -177,7 +196,7 @@ class RememberedMembers:
         self._used_until = monotonic()
         self._lock = threading.Lock()
         self._lists: LeastRecent[MemberLists] = LeastRecent()
-        self._told: Mapping[str, str] = {}
+        self._sets: OrderedDict[frozenset[str], Members] = OrderedDict()
 
     def begin(
         self,
@@ -185,7 +204,7 @@ class RememberedMembers:
         recorded: str,
         *,
         is_check: bool,
-        told: Mapping[str, Mapping[str, str]] | None = None,
+        told: Told = lambda _known: NOTHING_RECORDED,
     ) -> MemberLists:
         """Return what a call may use; it is remembered only if the call ends with `end`.
 
@@ -197,14 +216,17 @@ class RememberedMembers:
             uid: of the load balancer.
             recorded: what tells the status that came from others, empty if nothing does.
             is_check: nothing new is asked for since that check.
-            told: the members by rule, as that status tells them; nothing if it does not.
+            told: what that status tells of members.
         """
         known = self._lists.pop(uid)
         now = self._monotonic()
         if known is None or not recorded or recorded not in known.answered:
-            known = self._told_by(told) if told else MemberLists(now)
+            recorded_members = self._told_by(told)
+            since = now if recorded_members == NOTHING_RECORDED else -inf
+            known = MemberLists(since, recorded_members)
         known.called, known.is_check = now, is_check
-        if is_check and known.since < now and not known.goes_on and self._is_due(known, now):
+        may_turn = is_check and known.since < now and not (known.goes_on or known.alike)
+        if may_turn and self._is_due(known, now):
             known.begin_turn(now)
         return known
 
@@ -212,26 +234,40 @@ class RememberedMembers:
         """Tell whether anything is remembered of a load balancer."""
         return self._lists.get(uid) is not None
 
-    def learn(self, uid: str, recorded: str, told: Mapping[str, Mapping[str, str]]) -> None:
+    def learn(self, uid: str, recorded: str, told: Told) -> None:
         """Remember what a status tells that is left as it is; see `begin`."""
-        known = self._told_by(told)
+        known = MemberLists(-inf, self._told_by(told))
         known.answered = (recorded,)
         self._lists.put(uid, known)
 
     def end(self, uid: str, known: MemberLists, answered: str) -> None:
         """Remember what a call knew at its end, and what tells its status from others."""
         known.answered = (*known.answered[-1:], answered)
+        self._note_sets(known.take_sets())
         known.is_turn &= known.goes_on
         self._lists.put(uid, known)
 
-    def _told_by(self, told: Mapping[str, Mapping[str, str]]) -> MemberLists:
-        """Return lists that were never read. Load balancers with the same members share them."""
+    def _told_by(self, told: Told) -> RecordedMembers:
+        """Return what a status tells. Load balancers with the same members share them."""
         with self._lock:
-            shared, lists = self._told, {}
-            for rule_id, members in told.items():
-                lists[rule_id] = shared = shared if shared == members else members
-            self._told = shared
-        return MemberLists(-inf, lists)
+            sets = tuple(reversed(self._sets.values()))
+        recorded = told(sets)
+        shared = self._note_sets({frozenset(each): each for each in recorded.lists.values()})
+        lists = {rule_id: shared[frozenset(each)] for rule_id, each in recorded.lists.items()}
+        return replace(recorded, lists=lists)
+
+    def _note_sets(
+        self, sets: Mapping[frozenset[str], Members]
+    ) -> Mapping[frozenset[str], Members]:
+        """Remember sets of members; return them as they were remembered first."""
+        with self._lock:
+            known = {vm_ids: self._sets.get(vm_ids, each) for vm_ids, each in sets.items()}
+            for vm_ids, each in known.items():
+                self._sets[vm_ids] = each
+                self._sets.move_to_end(vm_ids)
+            while len(self._sets) > KNOWN_SETS:
+                self._sets.popitem(last=False)
+        return known
 
     def note(self, known: MemberLists, seconds: float) -> None:
         """Remember how long CloudStack took to list some members.

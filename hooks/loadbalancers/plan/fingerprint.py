@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.request import EVERYONE, LoadBalancerRequest, Port
@@ -23,6 +23,21 @@ def fingerprint(request: LoadBalancerRequest) -> str:
 def is_asked_still(recorded: str, request: LoadBalancerRequest) -> bool:
     """Tell whether a recorded fingerprint, of this version or an earlier one, is a request's."""
     return any(recorded == _fingerprint(request, each) for each in range(VERSION, -1, -1))
+
+
+def was_asked_with(recorded: str, request: LoadBalancerRequest, vm_ids: Collection[str]) -> bool:
+    """Tell whether a recorded fingerprint would be a request's if its members were these VMs.
+
+    CloudStack has all of them then, and one of them runs at least.
+    """
+    members = {
+        "members": (sorted(vm_ids), []),
+        "missing": ([], []),
+        "lacksEndpoints": (False, False),
+        "noneRuns": (False, False),
+    }
+    fields = {**asked_for(request), **members}
+    return any(recorded == digest(fields, each) for each in range(VERSION, -1, -1))
 
 
 def answer_identity(status: Json) -> str:

@@ -1,14 +1,14 @@
 """Decides which VMs are added to the existing rules, and which are removed."""
 
-from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
 from hooks.http.texts import join_names, join_sentences
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.instances import Instance
 from hooks.loadbalancers.plan.actions import Assign, MembersTogether, Remove, StagePlan
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.fingerprint import is_asked_still
+from hooks.loadbalancers.plan.fingerprint import is_asked_still, was_asked_with
 from hooks.loadbalancers.plan.rules import RulesPlan
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import (
@@ -19,6 +19,8 @@ from hooks.names import (
     REASON_NO_RUNNING_MEMBERS,
 )
 
+#: The reason for which the rules have the members that they should have, and no others.
+ALL_ASSIGNED = "AllAssigned"
 #: How many nodes, and how many refusals, a condition names.
 _NAMED_NODES = 5
 _NAMED_REFUSALS = 3
@@ -38,6 +40,23 @@ class MembersPlan(StagePlan):
     assigned: int = 0
     wanted: int | None = None
     missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedMembers:
+    """What a status tells of the members of rules.
+
+    Attributes:
+        lists: the names of the members by VM id, by rule id; empty if it does not tell.
+        alike: the ids of the rules that have the same members, whoever these are.
+    """
+
+    lists: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    alike: frozenset[str] = frozenset()
+
+
+#: A status that tells nothing of members.
+NOTHING_RECORDED = RecordedMembers()
 
 
 def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
@@ -74,7 +93,7 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
     return MembersPlan(
         condition=_unread(hidden)
         if hidden and not complaints
-        else _condition(facts, wanted, assigned, missing, complaints),
+        else _while_removing(_condition(facts, wanted, assigned, missing, complaints), leaves),
         actions=(
             *((MembersTogether(joins),) if len(joins) > 1 else joins),
             *((MembersTogether(leaves),) if len(leaves) > 1 else leaves),
@@ -85,19 +104,31 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
     )
 
 
-def recorded_members(request: LoadBalancerRequest) -> dict[str, dict[str, str]]:
-    """Return the members of rules as the status has them, by rule id; none where it leaves a doubt.
+def recorded_members(
+    request: LoadBalancerRequest, known: Iterable[Mapping[str, str]] = ()
+) -> RecordedMembers:
+    """Return what the status tells of the rules' members; nothing where it leaves a doubt.
 
-    If all was right for the same request, all wanted nodes were members, and nobody else.
+    Where all was right, all nodes that were wanted then were members, and nobody else: those that
+    are wanted now, or some that are `known`, if the fingerprint is of them. A check that failed
+    keeps the conditions of an earlier one, so that the fingerprint says nothing of the members.
     """
     recorded = request.recorded
-    is_known = (
-        recorded.condition("MembersReady").status == "True"
-        and not any(each.is_missing for each in request.members)
-        and is_asked_still(recorded.fingerprint, request)
-    )
-    members = {each.vm_id: each.name for each in request.members}
-    return {rule.id: members for rule in recorded.rules if rule.id} if is_known else {}
+    condition = recorded.condition("MembersReady")
+    if not recorded.fingerprint or (condition.status, condition.reason) != ("True", ALL_ASSIGNED):
+        return NOTHING_RECORDED
+    alike = frozenset(rule.id for rule in recorded.rules if rule.id)
+    if recorded.condition("Ready").status != "True":
+        return RecordedMembers(alike=alike)
+    found: Mapping[str, str] | None
+    if not is_asked_still(recorded.fingerprint, request):
+        asked = (each for each in known if was_asked_with(recorded.fingerprint, request, each))
+        found = next(asked, None)
+    elif any(each.is_missing for each in request.members):
+        found = None
+    else:
+        found = {each.vm_id: each.name for each in request.members}
+    return RecordedMembers({} if found is None else dict.fromkeys(alike, found), alike)
 
 
 def _wanted(facts: Facts) -> tuple[Instance, ...]:
@@ -159,6 +190,15 @@ def _unread(hidden: Sequence[str]) -> Condition:
     return Condition("MembersReady", "Unknown", REASON_CLOUDSTACK_REFUSED, message)
 
 
+def _while_removing(condition: Condition, leaves: Sequence[Remove]) -> Condition:
+    """Say that members are still to be removed, if nothing else is to be said."""
+    if condition.reason != ALL_ASSIGNED or not leaves:
+        return condition
+    nodes = tuple(dict.fromkeys(name for each in leaves for name in each.nodes))
+    message = f"{condition.message}; to be removed: {join_names(nodes, limit=_NAMED_NODES)}"
+    return replace(condition, reason="RemovingMembers", message=message)
+
+
 def _condition(
     facts: Facts,
     wanted: Sequence[Instance],
@@ -190,4 +230,4 @@ def _condition(
         return Condition(kind, "False", REASON_NO_RUNNING_MEMBERS, f"None runs: {message}")
     if count > 2 * len(wanted):
         return Condition(kind, "False", "MembersElsewhere", message)
-    return Condition(kind, "True", "AllAssigned", message)
+    return Condition(kind, "True", ALL_ASSIGNED, message)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from itertools import count
 
 from hooks.loadbalancers.hook import LoadBalancersHook
-from hooks.loadbalancers.memory import MemberLists, RememberedMembers
+from hooks.loadbalancers.memory import MemberLists, RememberedMembers, Told
+from hooks.loadbalancers.plan.members import NOTHING_RECORDED
 from tests.integration.loadbalancers.driver import World
 
 Members = Mapping[str, str]
@@ -54,7 +55,7 @@ class LyingMembers(RememberedMembers):
         recorded: str,
         *,
         is_check: bool,
-        told: Mapping[str, Members] | None = None,
+        told: Told = lambda _known: NOTHING_RECORDED,
     ) -> MemberLists:
         known = super().begin(uid, recorded, is_check=is_check, told=told)
         lie = self._lies[next(self._calls) % len(self._lies)]

@@ -119,21 +119,6 @@ def test_a_node_that_leaves_or_joins_costs_no_list_of_members_however_many_rules
     assert reads(world) == 10
 
 
-def test_a_new_process_reads_the_members_once(
-    world: World, hook: LoadBalancersHook, cloud: Cloud
-) -> None:
-    lb = LoadBalancer(world, ports=ports(3)).settle(hook)
-    world.simulator.control.clear_calls()
-    world.nodes.pop("node-1")
-    restarted = make_hook(world, cloud)
-    lb.settle(restarted)
-    assert lists_of_members(world) == 3
-    world.nodes.pop("node-2")
-    lb.settle(restarted)
-    assert lists_of_members(world) == 3
-    assert members(world, lb) == [set(world.nodes)] * 3
-
-
 def test_a_member_that_somebody_added_meanwhile_costs_a_refusal_and_a_look(
     world: World, hook: LoadBalancersHook
 ) -> None:

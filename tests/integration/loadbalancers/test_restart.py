@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from hooks.cloudstack import Cloud
+from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.plan.fingerprint import VERSION, asked_for, digest, fingerprint
 from hooks.loadbalancers.request import read
@@ -15,6 +16,20 @@ MANY = 200
 Begin = Callable[[World, LoadBalancersHook], LoadBalancer]
 
 MEMBER_LIST = "listLoadBalancerRuleInstances"
+
+
+def ports(count: int) -> list[Json]:
+    return [port(80 + number) for number in range(count)]
+
+
+def lists(world: World) -> int:
+    return world.simulator.control.counts().get(MEMBER_LIST, 0)
+
+
+def are_all_members(world: World, *balancers: LoadBalancer) -> bool:
+    """Tell whether every rule has all nodes, and nobody else."""
+    rules = [rule for lb in balancers for rule in world.rules(lb.name)]
+    return bool(rules) and all(set(rule["members"]) == set(world.nodes) for rule in rules)
 
 
 def made(world: World, hook: LoadBalancersHook) -> LoadBalancer:
@@ -84,8 +99,10 @@ def test_a_new_process_checks_each_when_it_is_due_and_reads_members_by_their_sha
 def test_a_call_that_read_some_members_is_followed_by_one_that_reads_the_others(
     world: World, cloud: Cloud
 ) -> None:
-    lb = LoadBalancer(world, ports=[port(80 + number) for number in range(5)])
+    """The status tells nothing here, as after a call that ended in the middle of its work."""
+    lb = LoadBalancer(world, ports=ports(5))
     lb.settle(make_hook(world, cloud))
+    lb.parent["status"].pop("checkedFor")
     world.nodes.pop("node-1")
     silent, *others = [rule["id"] for rule in world.rules(lb.name)]
     control = world.simulator.control
@@ -100,3 +117,120 @@ def test_a_call_that_read_some_members_is_followed_by_one_that_reads_the_others(
     lb.wait(hook)
     assert lb.is_ready()
     assert [each["params"]["id"] for each in control.calls(MEMBER_LIST)] == [silent]
+
+
+@pytest.mark.parametrize("moves", ["leaves", "joins"])
+def test_a_new_process_in_the_middle_of_a_wave_lists_the_members_of_one_rule_for_all(
+    world: World, hook: LoadBalancersHook, cloud: Cloud, moves: str
+) -> None:
+    """Whoever they are, the fingerprints of the others say that they have the same."""
+    joining = world.nodes.pop("node-1")
+    balancers = [LoadBalancer(world, f"s{n}", ports=ports(3)).settle(hook) for n in range(8)]
+    if moves == "leaves":
+        world.nodes.pop("node-2")
+    else:
+        world.nodes["node-1"] = joining
+    world.simulator.control.clear_calls()
+    restarted = make_hook(world, cloud)
+    for lb in balancers:
+        lb.settle(restarted)
+    assert lists(world) == 1
+    assert sum(world.writes().values()) == len(balancers) * 3
+    assert are_all_members(world, *balancers)
+    world.nodes.pop("node-3")
+    for lb in balancers:
+        lb.settle(restarted)
+    assert lists(world) == 1
+    assert are_all_members(world, *balancers)
+
+
+def test_replicas_that_take_turns_in_a_wave_list_one_rule_a_turn_at_most(
+    world: World, hook: LoadBalancersHook, cloud: Cloud
+) -> None:
+    lb = LoadBalancer(world, ports=ports(5)).settle(hook)
+    hooks = [make_hook(world, cloud), hook]
+    world.simulator.control.clear_calls()
+    turns, nodes = 6, dict(world.nodes)
+    for turn in range(turns):
+        first, *others = sorted(nodes)
+        world.nodes.clear()
+        world.nodes.update({name: nodes[name] for name in ([first] if turn % 2 else others)})
+        world.advance(2)
+        lb.settle(hooks[turn % 2])
+        assert are_all_members(world, lb)
+    assert lists(world) <= turns
+
+
+def test_members_that_the_status_does_not_tell_are_listed_for_each_load_balancer_by_one_rule(
+    world: World, hook: LoadBalancersHook, cloud: Cloud
+) -> None:
+    """Each has endpoints on other nodes, which all move while no process runs."""
+    names = sorted(world.nodes)
+    where = [names[n : n + 2] for n in range(3)]
+    balancers = []
+    for number, nodes in enumerate(where):
+        world.place(*nodes)
+        lb = LoadBalancer(world, f"s{number}", ports=ports(4), externalTrafficPolicy="Local")
+        balancers.append(lb.settle(hook))
+    restarted = make_hook(world, cloud)
+    world.simulator.control.clear_calls()
+    for lb, nodes in zip(balancers, where, strict=True):
+        world.place(*nodes[1:], names[4])
+        lb.settle(restarted)
+        assert [set(rule["members"]) for rule in world.rules(lb.name)] == [{nodes[1], names[4]}] * 4
+    assert lists(world) <= len(balancers)
+
+
+def test_a_member_that_somebody_removed_from_the_rule_that_is_listed_costs_refusals_and_lists(
+    world: World, hook: LoadBalancersHook, cloud: Cloud
+) -> None:
+    lb = LoadBalancer(world, ports=ports(3)).settle(hook)
+    rules = sorted(world.rules(lb.name), key=lambda rule: str(rule["id"]))
+    gone = world.nodes["node-1"]["spec"]["instanceID"]
+    world.human.done("removeFromLoadBalancerRule", id=rules[0]["id"], virtualmachineids=gone)
+    world.nodes.pop("node-2")
+    restarted = make_hook(world, cloud)
+    world.simulator.control.clear_calls()
+    lb.settle(restarted)
+    lb.wait(restarted)
+    assert lb.is_ready()
+    assert are_all_members(world, lb)
+    assert len(world.addresses()) == 1
+
+
+@pytest.mark.parametrize("moves", ["leaves", "joins"])
+def test_a_node_that_moved_in_an_outage_moves_after_it_whatever_process_answers_then(
+    world: World, hook: LoadBalancersHook, cloud: Cloud, moves: str
+) -> None:
+    """A check that failed keeps the conditions of the one before, and is of another request."""
+    joining = world.nodes.pop("node-1")
+    balancers = [LoadBalancer(world, f"s{n}", ports=ports(2)).settle(hook) for n in range(3)]
+    if moves == "leaves":
+        world.nodes.pop("node-2")
+    else:
+        world.nodes["node-1"] = joining
+    world.simulator.control.fault("*", "html", times=None)
+    for lb in balancers:
+        lb.call(hook)
+        assert lb.reason() == "CloudStackUnreachable"
+    world.simulator.control.clear_faults()
+    restarted = make_hook(world, cloud, drift_share=1e-6)
+    for lb in balancers:
+        lb.wait(restarted)
+    assert are_all_members(world, *balancers)
+
+
+def test_members_that_were_to_be_removed_in_an_outage_are_removed_by_another_process(
+    world: World, hook: LoadBalancersHook, cloud: Cloud
+) -> None:
+    balancers = [LoadBalancer(world, f"s{n}", ports=ports(2)).settle(hook) for n in range(3)]
+    world.nodes.pop("node-1")
+    world.simulator.control.fault("removeFromLoadBalancerRule", "html", times=None)
+    for lb in balancers:
+        lb.call(hook)
+    assert not any(lb.is_ready() for lb in balancers)
+    world.simulator.control.clear_faults()
+    restarted = make_hook(world, cloud, drift_share=1e-6)
+    for lb in balancers:
+        lb.wait(restarted)
+    assert are_all_members(world, *balancers)

@@ -1,6 +1,7 @@
 """What is remembered between calls, and when it is not used."""
 
 import random
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,6 +12,7 @@ from hooks.loadbalancers.memory import (
     ANSWER_SECONDS,
     CHOICE_SECONDS,
     KNOWN_ANSWERS,
+    KNOWN_SETS,
     LISTS_PER_CHECK,
     REMEMBERED,
     Choices,
@@ -19,7 +21,9 @@ from hooks.loadbalancers.memory import (
     LeastRecent,
     MemberLists,
     RememberedMembers,
+    Told,
 )
+from hooks.loadbalancers.plan.members import RecordedMembers
 from hooks.loadbalancers.plan.schedule import SPREAD
 from hooks.settings.config import Config
 from simulator.timing import read_seconds
@@ -36,6 +40,11 @@ def lists(**members: dict[str, str]) -> MemberLists:
 
 def remembering() -> RememberedMembers:
     return RememberedMembers(0.05, 300.0, lambda: 1000.0)
+
+
+def telling(lists: dict[str, dict[str, str]] | None = None, alike: tuple[str, ...] = ()) -> Told:
+    """Make a status that tells these members, whatever is known."""
+    return lambda _known: RecordedMembers(lists or {}, frozenset(alike))
 
 
 def begun(remembered: RememberedMembers, recorded: str, *, is_check: bool = False) -> bool:
@@ -82,13 +91,14 @@ def test_a_status_without_an_identity_is_no_one_answered_before() -> None:
 def test_after_a_start_members_are_as_the_status_tells_until_it_is_their_turn() -> None:
     now = [1000.0]
     remembered = RememberedMembers(0.05, 300.0, lambda: now[0])
-    told = {"rule": ONE, "other": dict(ONE)}
+    told = telling({"rule": ONE, "other": dict(ONE)})
     for uid in ("a", "b"):
         remembered.learn(uid, "f", told)
     assert remembered.knows("a")
     assert not remembered.knows("c")
     known = remembered.begin("a", "f", is_check=False)
-    assert known.get("rule") is known.get("other") is ONE
+    assert known.get("rule") is known.get("other")
+    assert known.get("rule") == ONE
     remembered.end("a", known, "f2")
     due = []
     for uid in ("a", "b", "c"):
@@ -99,6 +109,40 @@ def test_after_a_start_members_are_as_the_status_tells_until_it_is_their_turn() 
             known.read(rule_id, ONE)
         remembered.end(uid, known, "f")
     assert due == [2, 0, 0], "one turn uses up the share for a while"
+
+
+def test_what_a_load_balancer_read_is_offered_to_the_status_of_every_other_one() -> None:
+    remembered, offered = remembering(), list[frozenset[str]]()
+
+    def told(known: Iterable[Mapping[str, str]]) -> RecordedMembers:
+        offered.extend(map(frozenset, known))
+        return RecordedMembers()
+
+    for number in range(KNOWN_SETS + 2):
+        known = remembered.begin(f"u{number}", "", is_check=False)
+        known.read("rule", {f"vm-{number}": "n"})
+        known.keep("rule", {"vm-0": "n"})
+        remembered.end(f"u{number}", known, "f")
+    remembered.begin("other", "f", is_check=False, told=told)
+    newest = range(KNOWN_SETS + 1, 2, -1)
+    assert offered == [{"vm-0"}, *({f"vm-{number}"} for number in newest)]
+
+
+def test_members_that_one_list_is_to_tell_are_read_by_turn_at_the_next_check() -> None:
+    now = [1000.0]
+    remembered = RememberedMembers(0.05, 300.0, lambda: now[0])
+    told = telling(alike=("rule", "other"))
+    known = remembered.begin("uid", "f", is_check=True, told=told)
+    assert known.alike == {"rule", "other"}
+    assert not known.due()
+    known.read("rule", ONE)
+    known.keep("other", ONE)
+    known.alike = frozenset()
+    remembered.end("uid", known, "f")
+    now[0] += 300
+    known = remembered.begin("uid", "f", is_check=True, told=told)
+    assert not known.alike
+    assert known.due() == {"rule", "other"}
 
 
 def test_after_another_replica_has_answered_members_are_read() -> None:

@@ -6,7 +6,7 @@ from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Assign, MembersTogether
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
 from hooks.loadbalancers.plan.fingerprint import fingerprint
-from hooks.loadbalancers.plan.members import plan_members, recorded_members
+from hooks.loadbalancers.plan.members import RecordedMembers, plan_members, recorded_members
 from hooks.loadbalancers.request import LoadBalancerRequest
 from tests.unit.loadbalancers.builders import (
     NODES,
@@ -271,18 +271,71 @@ def test_without_any_endpoint_members_stay(
     assert said in planned.condition.message
 
 
-def test_without_an_endpoint_a_status_tells_no_members() -> None:
-    right = {
+def shown(asked: LoadBalancerRequest, *, ready: str = "True", reason: str = "AllAssigned") -> Json:
+    """Write the status after a check that found everything as this request asked for."""
+    return {
         **recorded(),
-        "rules": [{"id": "r-1"}],
-        "conditions": [{"type": "MembersReady", "status": "True"}],
+        "rules": [{"id": "r-1"}, {"id": "r-2"}, {"name": "not there"}],
+        "conditions": [
+            {"type": "MembersReady", "status": "True", "reason": reason},
+            {"type": "Ready", "status": ready},
+        ],
+        "checkedFor": fingerprint(asked),
     }
-    settled = local(endpoint("n1", **READY), status=right)
-    shown = {**right, "checkedFor": fingerprint(settled)}
-    assert recorded_members(local(endpoint("n1", **READY), status=shown)) == {
-        "r-1": {"vm-n1": "n1"}
-    }
-    assert recorded_members(local(endpoint("n1", **UNREADY), status=shown)) == {}
+
+
+RULES = frozenset({"r-1", "r-2"})
+BOTH = {"vm-n1": "n1", "vm-n2": "n2"}
+
+
+def test_without_an_endpoint_a_status_tells_no_members() -> None:
+    status = shown(local(endpoint("n1", **READY), status=recorded()))
+    told = recorded_members(local(endpoint("n1", **READY), status=status))
+    assert told.lists == {"r-1": {"vm-n1": "n1"}, "r-2": {"vm-n1": "n1"}}
+    told = recorded_members(local(endpoint("n1", **UNREADY), status=status))
+    assert told == RecordedMembers(alike=RULES)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        pytest.param([], None, id="nothing is known"),
+        pytest.param([{"vm-n1": "n1"}], None, id="others"),
+        pytest.param([{"vm-n1": "n1"}, BOTH], BOTH, id="those of then"),
+        pytest.param([{**BOTH, "vm-n3": "n3"}], None, id="those of then and another"),
+    ],
+)
+@pytest.mark.parametrize("leaves", [True, False])
+def test_members_that_are_known_are_those_of_a_status_whose_fingerprint_is_of_them(
+    known: list[dict[str, str]], expected: dict[str, str] | None, *, leaves: bool
+) -> None:
+    def asked(*names: str, **status: Any) -> LoadBalancerRequest:
+        return request(nodes={name: instance(name) for name in names}, **status)
+
+    now = ("n1",) if leaves else ("n1", "n2", "n4")
+    for ready in ("True", "Unknown", "False"):
+        status = shown(asked("n1", "n2", status=recorded()), ready=ready)
+        told = recorded_members(asked(*now, status=status), known)
+        assert told.alike == RULES
+        # A check that failed keeps an earlier one's conditions.
+        tells = expected is not None and ready == "True"
+        assert told.lists == (dict.fromkeys(RULES, expected) if tells else {})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"reason": "RemovingMembers"}, id="some were to be removed"),
+        pytest.param({"status": "False"}, id="members were missing"),
+        pytest.param({"checkedFor": ""}, id="work went on"),
+    ],
+)
+def test_a_status_that_leaves_a_doubt_tells_nothing_of_members(change: Json) -> None:
+    status = shown(request(status=recorded()))
+    members = {**status["conditions"][0], **change}
+    status |= {"conditions": [members, status["conditions"][1]]}
+    status |= {key: value for key, value in change.items() if key == "checkedFor"}
+    assert recorded_members(request(status=status), [BOTH]) == RecordedMembers()
 
 
 def local(*endpoints: Json, **asked: Any) -> LoadBalancerRequest:

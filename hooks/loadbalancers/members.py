@@ -1,0 +1,114 @@
+"""Reads the members of rules: what is remembered of them, else lists."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from hooks.cloudstack.errors import InvalidParameter, Refused, Unauthorized
+from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
+from hooks.loadbalancers.context import CallContext
+from hooks.loadbalancers.plan.ownership import Owner
+from hooks.loadbalancers.plan.whose import Whose
+
+#: Lists of members that one call reads at once; more only slow each other down in the server.
+LISTS_AT_ONCE = 4
+
+Members = Mapping[str, str]
+
+
+def read_members(
+    rules: Sequence[LoadBalancerRule], owner: Owner, context: CallContext
+) -> tuple[Mapping[str, Members], Mapping[str, str]]:
+    """Return the members of rules by their ids: as they are known, else listed side by side.
+
+    And for each rule whose list CloudStack refuses, its words: they are unknown.
+
+    Those of a rule without our mark are always listed: they may decide whose it is. Each list
+    is remembered when it is read: where a call ends before it has read all, the next one goes
+    on.
+
+    Raises CloudStackError.
+    """
+    return _Reader(rules, owner, context).read()
+
+
+class _Reader:
+    """Reads the members of one load balancer's rules."""
+
+    def __init__(
+        self, rules: Sequence[LoadBalancerRule], owner: Owner, context: CallContext
+    ) -> None:
+        self._rules = rules
+        self._ours = frozenset(each.id for each in rules if owner.whose(each) is Whose.OURS)
+        self._context = context
+        self._remembered = context.members
+        self._unread: dict[str, str] = {}
+
+    def read(self) -> tuple[Mapping[str, Members], Mapping[str, str]]:
+        self._remembered.is_partial = True
+        known = self._known()
+        known |= self._alike(known)
+        unknown = [rule_id for rule_id, members in known.items() if members is None]
+        if len(unknown) > 1:
+            with ThreadPoolExecutor(LISTS_AT_ONCE, thread_name_prefix="members") as pool:
+                listed = dict(zip(unknown, pool.map(self._list, unknown), strict=True))
+        else:
+            listed = {rule_id: self._list(rule_id) for rule_id in unknown}
+        self._remembered.is_partial, self._remembered.alike = False, frozenset()
+        return {each: listed.get(each) or members or {} for each, members in known.items()}, (
+            self._unread
+        )
+
+    def _known(self) -> dict[str, Members | None]:
+        """Return what is remembered by rule; None where it is to be listed.
+
+        A rule in state Add has no members: what is remembered of it is out of date.
+        """
+        due = self._remembered.due()
+        known: dict[str, Members | None] = {}
+        for rule in self._rules:
+            is_usable = rule.id in self._ours and rule.id not in due
+            members = self._remembered.get(rule.id) if is_usable else None
+            known[rule.id] = None if members and rule.state == "Add" else members
+        return known
+
+    def _alike(self, known: Mapping[str, Members | None]) -> dict[str, Members | None]:
+        """List one of the rules that have the same members, as the status says, for all of them.
+
+        Their number costs the server nothing then, when nodes come and go while a process starts
+        or another replica answers. What somebody has changed by hand in one of them leads to a
+        refusal, or lasts until members are read by their turn.
+        """
+        unread = {each.id for each in self._rules if known[each.id] is None and each.state != "Add"}
+        alike = sorted(self._remembered.alike & self._ours & unread - self._remembered.due())
+        if len(alike) < 2:
+            return {}
+        if members := self._list(alike[0]):
+            for rule_id in alike[1:]:
+                self._remembered.keep(rule_id, members)
+            return dict.fromkeys(alike, members)
+        return {alike[0]: members}
+
+    def _list(self, rule_id: str) -> Members:
+        """List a rule's members. Refused for a rule of ours, they are unknown to the plan."""
+        try:
+            return self._listed(rule_id)
+        except Refused as error:
+            if isinstance(error, Unauthorized) or rule_id not in self._ours:
+                raise
+            self._unread[rule_id] = str(error)
+            return {}
+
+    def _listed(self, rule_id: str) -> Members:
+        """List a rule's members; a rule that somebody deletes meanwhile has none."""
+        context, started = self._context, self._context.monotonic()
+        try:
+            members = context.cloud.client.list_all(Member, context.deadline, id=rule_id)
+        except InvalidParameter as error:
+            if not error.says_unknown(rule_id):
+                raise
+            members = ()
+        finally:
+            context.note_lists(self._remembered, context.monotonic() - started)
+        found = {each.virtual_machine_id: each.name for each in members}
+        self._remembered.read(rule_id, found)
+        return found
