@@ -191,7 +191,7 @@ class _Reader:
         self._remembered.retain([rule.id for rule in rules])
         counting = () if self._request.is_deleting else rules_with_members(facts.owner, rules)
         # Before the members: these end that a rule is due.
-        policies, unread_policies = read_policies(counting, self._context)
+        policies, unread_policies = read_policies(counting, facts, self._context)
         members, unread_members = read_members(counting, facts.owner, self._context)
         state = replace(
             facts.state,

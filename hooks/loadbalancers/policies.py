@@ -10,7 +10,8 @@ from hooks.cloudstack.models.loadbalancing import (
     StickinessPolicy,
 )
 from hooks.loadbalancers.context import CallContext
-from hooks.loadbalancers.plan.stickiness import is_marked
+from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.stickiness import is_marked, loses_policy
 
 #: Lists that one call reads at once.
 LISTS_AT_ONCE = 4
@@ -19,20 +20,22 @@ Policies = tuple[StickinessPolicy, ...]
 
 
 def read_policies(
-    rules: Iterable[LoadBalancerRule], context: CallContext
+    rules: Iterable[LoadBalancerRule], facts: Facts, context: CallContext
 ) -> tuple[Mapping[str, Policies], Mapping[str, str]]:
     """Return the policies of our rules that have the tag for it, as they are known, else listed.
 
     And for each rule whose list CloudStack refuses, its words: they are unknown.
 
-
-    They are remembered as members are, and a check reads them anew when it reads the members. An
-    account that may not list them knows only what it has set itself.
+    They are remembered as members are, and a check reads them anew when it reads the members. One
+    that is to go is always listed. An account that may not list them knows only what it has set
+    itself.
 
     Raises CloudStackError.
     """
     members, due = context.members, context.members.due()
-    marked = [rule.id for rule in rules if is_marked(rule)]
+    on_rules = [rule for rule in rules if is_marked(rule)]
+    due |= {rule.id for rule in on_rules if loses_policy(facts, rule)}
+    marked = [rule.id for rule in on_rules]
     unknown = [each for each in marked if each in due or members.policies(each) is None]
     unread: dict[str, str] = {}
     if unknown:

@@ -15,7 +15,7 @@ from hooks.cloudstack.models.network import Network
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.ownership import value
+from hooks.loadbalancers.plan.ownership import port_key, value
 from hooks.loadbalancers.plan.sticky_actions import (
     RemoveStickiness,
     SetStickiness,
@@ -40,6 +40,16 @@ class StickinessPlan:
 def is_marked(rule: LoadBalancerRule) -> bool:
     """Tell whether a rule has, or may have, a policy of ours."""
     return bool(value(rule, names.TAG_STICKINESS))
+
+
+def loses_policy(facts: Facts, rule: LoadBalancerRule) -> bool:
+    """Tell whether a rule may have a policy of ours that no port asks for any more.
+
+    What is remembered of it does not count then: only what is seen is removed, or is gone.
+    """
+    sticky = [port for port in facts.request.spec.ports if _wanted(facts, port)]
+    keys = {(port.transport, port.public_port) for port in sticky}
+    return is_marked(rule) and port_key(rule) not in keys
 
 
 def _tag_served(facts: Facts, served: Iterable[Served]) -> tuple[Action, ...]:

@@ -1,15 +1,21 @@
-"""A memory of members that says wrong things to every call."""
+"""A memory of members or of stickiness policies that says wrong things to every call."""
 
 from collections.abc import Callable, Mapping
 from itertools import count
 
+from hooks.cloudstack.models.loadbalancing import StickinessPolicy
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.memory import MemberLists, RememberedMembers, Told
 from hooks.loadbalancers.plan.members import NOTHING_RECORDED
+from hooks.names import TAG_STICKINESS
 from tests.integration.loadbalancers.driver import World
 
 Members = Mapping[str, str]
 Lie = Callable[[Members], Members]
+
+#: What is remembered of a rule's policies, and what a lie makes of it.
+Policies = tuple[StickinessPolicy, ...]
+PolicyLie = Callable[[Policies], Policies]
 
 FOREIGN = "6a7a9c4e-0000-4000-8000-00000000f00d"
 
@@ -61,6 +67,30 @@ class LyingMembers(RememberedMembers):
         lie = self._lies[next(self._calls) % len(self._lies)]
         for rule_id, members in list(known._lists.items()):
             known.keep(rule_id, lie(members))
+        return known
+
+
+class LyingPolicies(RememberedMembers):
+    """Remembers members, and tells a lie about the policies of all rules with the tag for one."""
+
+    def __init__(self, world: World, lie: PolicyLie) -> None:
+        super().__init__(0.05, 300.0, world.monotonic)
+        self._world = world
+        self._lie = lie
+
+    def begin(
+        self,
+        uid: str,
+        recorded: str,
+        *,
+        is_check: bool,
+        told: Told = lambda _known: NOTHING_RECORDED,
+    ) -> MemberLists:
+        known = super().begin(uid, recorded, is_check=is_check, told=told)
+        for rule in self._world.rules():
+            if TAG_STICKINESS in rule["tags"]:
+                remembered = known.policies(rule["id"]) or ()
+                known.keep_policies(rule["id"], self._lie(remembered))
         return known
 
 
