@@ -201,7 +201,8 @@ def _retag(action: actions.Retag, context: CallContext) -> None:
     what = _TYPES[action.owns[0].kind], [own.id for own in action.owns]
     if action.keys:
         context.run(delete_tags(*what, dict.fromkeys(action.keys)))
-    context.run(create_tags(*what, dict(action.tags)))
+    if action.tags:
+        context.run(create_tags(*what, dict(action.tags)))
 
 
 def _open_tagged(action: actions.OpenFirewall, context: CallContext) -> str:

@@ -44,7 +44,7 @@ from hooks.loadbalancers.plan.kept_address import keep
 from hooks.loadbalancers.plan.ownership import port_key
 from hooks.loadbalancers.plan.sharing import is_shared
 from hooks.loadbalancers.plan.status import Stages
-from hooks.loadbalancers.plan.takedown import take_down, why_kept
+from hooks.loadbalancers.plan.takedown import hand_back, take_down, why_kept, why_returned
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.recorded import RecordedAddress, RecordedChange
 from hooks.names import EVENT_ADDRESS_CHANGED, EVENT_ADDRESS_CHANGING, EVENT_ADDRESS_KEPT
@@ -114,7 +114,10 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
         return _wait(facts, held, others.former) if facts.request.asks_another else held
     undoing = _undo(facts)
     is_over = not (undoing or others.extras)
-    whys = (why_kept(facts.on(each.id), each, is_second=True) for each in others.extras)
+    whys = (
+        why_returned(facts, each) or why_kept(facts.on(each.id), each, is_second=True)
+        for each in others.extras
+    )
     beside = Beside((*going, *undoing), why_kept=next(filter(None, whys), ""))
     return _with(held, change=None if is_over else change, beside=beside)
 
@@ -326,11 +329,15 @@ def _undo(facts: Facts) -> tuple[Action, ...]:
 
 
 def _remove_extra(facts: Facts, extra: PublicIpAddress) -> tuple[Action, ...]:
-    """Take an address down that was never shown; it is not for the Service to keep."""
+    """Take an address down that was never shown; it is not for the Service to keep.
+
+    One that was another cluster's is given back.
+    """
     is_whole = facts.owner.whose(extra) is Whose.OURS and extra.state == "Allocated"
     if not is_whole or not _may_go(facts, extra):
         return ()
-    return facts.not_refused(take_down(facts.on(extra.id), extra, is_second=True))
+    down = hand_back(facts, extra) or take_down(facts.on(extra.id), extra, is_second=True)
+    return facts.not_refused(down)
 
 
 def _may_go(facts: Facts, address: PublicIpAddress) -> bool:

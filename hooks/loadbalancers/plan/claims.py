@@ -13,6 +13,7 @@ from hooks.loadbalancers.plan.ownership import takeover_on
 from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.plan.seals import SEAL_AGE, has_sealed
 from hooks.loadbalancers.plan.share_tags import Share, describe, share_order
+from hooks.loadbalancers.plan.takeover_tag import Takeover
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import ANNOTATION_TAKEOVER_FROM, REASON_NO_INSTANCES, TAG_TAKEOVER
@@ -112,6 +113,21 @@ def is_second(facts: Facts, address: PublicIpAddress) -> bool:
     is_lost = recorded.claimed is None and recorded.change is None
     was_ours = recorded.former is not None and recorded.former.ip == address.ip_address
     return address != find_held(facts) and not (was_ours or is_lost)
+
+
+def unused_takeover(facts: Facts, address: PublicIpAddress) -> Takeover | None:
+    """Return the takeover by which an address with our mark came from another cluster.
+
+    None if there is none, or it came to serve here: the takeover ends after that.
+    """
+    takeover, former = takeover_on(address), facts.request.recorded.former
+    is_unused = (
+        takeover in facts.owner.takeovers
+        and facts.owner.whose(address) is Whose.OURS
+        and address != find_held(facts)
+        and not (former is not None and former.ip == address.ip_address)
+    )
+    return takeover if is_unused and takeover and takeover.source[0] != facts.cluster_id else None
 
 
 def may_have_served(facts: Facts, address: PublicIpAddress) -> bool:

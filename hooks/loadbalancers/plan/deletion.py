@@ -24,7 +24,14 @@ from hooks.loadbalancers.plan.rules import delete_rule, own_rules
 from hooks.loadbalancers.plan.schedule import LEASED, OUTAGE, REFUSED
 from hooks.loadbalancers.plan.seals import has_sealed
 from hooks.loadbalancers.plan.share_tags import describe
-from hooks.loadbalancers.plan.takedown import BY_HAND, marked_alone, take_down, why_kept
+from hooks.loadbalancers.plan.takedown import (
+    BY_HAND,
+    hand_back,
+    marked_alone,
+    take_down,
+    why_kept,
+    why_returned,
+)
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.recorded import LONGEST_CALL
 from hooks.names import (
@@ -73,8 +80,8 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
         return undoing or unknown or _remove_items(facts) or _nothing_left(facts)
     if address.state == "Releasing":
         return _wait_for_release(facts, address)
-    if waiting := _wait_for_heir(facts, address):
-        return waiting
+    if other := _wait_for_heir(facts, address) or _hand_back(facts, address):
+        return other
     here = facts.on(address.id)
     if _is_plan_only(facts):
         return _hold(facts, _cleanup(facts, address, at_once=True))
@@ -182,15 +189,25 @@ def _undo_takeover(facts: Facts) -> Plan[Action] | None:
     found = find_begun(facts)
     if found is None:
         return None
-    undoing = (tags.undo_takeover(facts, found),)
-    if _is_plan_only(facts):
-        return _hold(facts, undoing)
     message = (
         f"Address {found.ip_address} was about to be taken over, and stays with its rules what it "
         f"was: {describe(found.tags)}'s"
     )
+    return _return(facts, (tags.undo_takeover(facts, found),), message)
+
+
+def _hand_back(facts: Facts, address: PublicIpAddress) -> Plan[Action] | None:
+    """Give an address back that never served here; None if it is none."""
+    returning = hand_back(facts, address)
+    return _return(facts, returning, why_returned(facts, address)) if returning else None
+
+
+def _return(facts: Facts, returning: Sequence[Action], message: str) -> Plan[Action]:
+    """Let go of an address that goes back, and say so."""
+    if _is_plan_only(facts):
+        return _hold(facts, returning)
     event = Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning")
-    return _unless_refused(facts, _deleting(facts, message), undoing, event)
+    return _unless_refused(facts, _deleting(facts, message), returning, event)
 
 
 def _undo_claim(facts: Facts) -> Plan[Action] | None:

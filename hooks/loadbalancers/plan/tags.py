@@ -17,8 +17,12 @@ from hooks.loadbalancers.plan.actions import (
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ownership import TaggedKind, Tags, takeover_on, value
 from hooks.loadbalancers.plan.share_tags import user_key
+from hooks.loadbalancers.plan.takeover_tag import Takeover
 
 Tagged = TypeVar("Tagged", bound=Resource)
+
+#: Keys of the tags of an address that a takeover replaces.
+_REPLACED = (names.TAG_CLUSTER, names.TAG_SERVICE_UID)
 
 
 def address_tags(
@@ -69,12 +73,22 @@ def drop_former_users(facts: Facts, address: PublicIpAddress) -> tuple[UntagAddr
 def undo_takeover(facts: Facts, address: PublicIpAddress) -> GiveBack | UntagAddress:
     """Give an address that we have begun to take over its mark back, and then end that."""
     own = facts.owner.taken("address", address, address.ip_address)
-    keys = (names.TAG_CLUSTER, names.TAG_SERVICE_UID)
-    source = zip(keys, facts.owner.takeover_of(address).source, strict=True)
+    source = zip(_REPLACED, facts.owner.takeover_of(address).source, strict=True)
     lacking = tuple((key, text) for key, text in source if text and not value(address, key))
     if lacking:
         return GiveBack((own,), (), lacking)
     return UntagAddress(own, (names.TAG_TAKEOVER,))
+
+
+def give_back(facts: Facts, address: PublicIpAddress, takeover: Takeover) -> GiveBack:
+    """Give an address with our whole mark the one back that it had before its takeover.
+
+    `undo_takeover` ends that then.
+    """
+    source = zip(_REPLACED, takeover.source, strict=True)
+    differing = {key: text for key, text in source if text != value(address, key)}
+    before = tuple((key, text) for key, text in differing.items() if text)
+    return GiveBack((facts.owner.own_address(address),), tuple(differing), before)
 
 
 def complete(

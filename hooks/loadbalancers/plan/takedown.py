@@ -4,6 +4,7 @@ from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Resource
 from hooks.http.texts import join_sentences
 from hooks.loadbalancers.plan.actions import Action, Release, UntagAddress, port_text
+from hooks.loadbalancers.plan.claims import unused_takeover
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import (
     begun_firewall,
@@ -27,7 +28,7 @@ from hooks.loadbalancers.plan.share_tags import (
     opening_key,
     user_key,
 )
-from hooks.loadbalancers.plan.tags import give_to_user
+from hooks.loadbalancers.plan.tags import give_back, give_to_user
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.names import TAG_OPENING, TAG_ORIGIN, TAG_ORIGIN_USER, TAG_TAKEOVER
 
@@ -148,6 +149,34 @@ def why_kept(facts: Facts, address: PublicIpAddress, *, is_second: bool = False)
     if not (is_asked or is_proven):
         return f"Address {address.ip_address} had lost tags that say whose it is: {BY_HAND}"
     return ""
+
+
+def hand_back(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
+    """Give an address back that was taken over and never served here; empty if it is none.
+
+    What has our mark on it leads to this cluster, so that goes first. What has still the mark of
+    the other cluster is left.
+    """
+    takeover = unused_takeover(facts, address)
+    if takeover is None:
+        return ()
+    owner, here = facts.owner, facts.on(address.id).state
+    rules = [each for each in own_rules(owner, here.rules) if not owner.may_take(each)]
+    return (
+        *(close(facts, each) for each in here.firewall if owner.whose(each) is Whose.OURS),
+        *(delete_rule(facts, each) for each in rules),
+    ) or (give_back(facts, address, takeover),)
+
+
+def why_returned(facts: Facts, address: PublicIpAddress) -> str:
+    """Say that an address goes back to the cluster that had it; empty if it does not."""
+    takeover = unused_takeover(facts, address)
+    if takeover is None:
+        return ""
+    where = f"to cluster {takeover.source[0]}" if takeover.source[0] else "as it was"
+    return (
+        f"Address {address.ip_address} was taken over and never served here: it goes back {where}"
+    )
 
 
 def marked_alone(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
