@@ -153,7 +153,7 @@ def plan_acl(facts: Facts, network: Network, rules: RulesPlan) -> FirewallPlan:
     wanted = rules.existing if facts.request.spec.invalid else rules.wanted
     planned = admit(facts, TierList.of(facts, network), wanted)
     if planned.closing:  # The rules' own lists are what restricts the sources.
-        planned = replace(planned, closing=(*rules.narrowing, *planned.closing))
+        planned = replace(planned, closing=(*rules.closing, *planned.closing))
     return after_rules(facts, rules, planned)
 
 

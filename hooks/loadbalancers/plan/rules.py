@@ -74,6 +74,11 @@ class RulesPlan(StagePlan):
         return tuple(each.rule for each in self.ports if each.rule)
 
     @property
+    def closing(self) -> tuple[Action, ...]:
+        """Return the narrowing actions that wait for nothing: a creation may never end."""
+        return tuple(each for each in self.narrowing if not isinstance(each, CreateRule))
+
+    @property
     def wanted(self) -> tuple[LoadBalancerRule, ...]:
         """Return those, and the rules that are to be created."""
         new = (_created(each.wanted) for each in self.ports if each.is_new)

@@ -86,7 +86,8 @@ class Stages(NamedTuple):
 
         Its members are kept right, and clients that it admits no more are shut out.
         """
-        own = (*self.members.actions, *self.rules.narrowing, *self.firewall.closing)
+        closing = (*self.rules.closing, *self.firewall.closing)
+        own = (*closing, *self.members.actions, *self.rules.narrowing)
         return (*dict.fromkeys(own), *self.address.beside.safe)
 
     @property

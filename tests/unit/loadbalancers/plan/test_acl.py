@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from hooks.cloudstack.models.account import Capabilities
 from hooks.cloudstack.models.firewall import NetworkAcl
 from hooks.loadbalancers.plan.acl import own_items, remove_items
 from hooks.loadbalancers.plan.actions import AddItem, ChangeItem
@@ -13,6 +14,7 @@ from hooks.loadbalancers.plan.plan import plan as whole_plan
 from hooks.names import TAG_CLUSTER, TAG_SERVICE_UID
 from tests.unit.loadbalancers.builders import (
     EVERYONE,
+    NAME,
     UID,
     port,
     recorded,
@@ -125,6 +127,16 @@ def test_what_is_admitted_too_widely_is_shut_before_anything_else_is_done() -> N
     *rules_first, last = texts(whole_plan(known).actions)
     assert [text.split(": ")[1] for text in rules_first] == ["cidrs 10.0.0.0/8"]
     assert last == "change ACL item 7 of k8s: 80-81/tcp for 10.0.0.0/8"
+
+
+def test_no_creation_comes_before_what_shuts_clients_out() -> None:
+    asked = request(status=recorded(), sourceRanges=["10.0.0.0/8"])
+    there = {"rules": (make_rule(80, tags=TAGS),), "members": {}}
+    made = whole_plan(on_tier(ours(7), asked=asked, state=there, version=Capabilities((4, 20))))
+    assert texts(made.actions) == [
+        f"delete rule {NAME}-tcp-80",
+        "change ACL item 7 of k8s: 80/tcp for 10.0.0.0/8",
+    ]
 
 
 def test_items_follow_the_rules() -> None:

@@ -150,3 +150,14 @@ def test_rules_that_lead_to_former_node_ports_wait_for_no_creation_for_ever(
     made = texts(planned(asked, state(rule(80, tags=TAGS), rule(81, tags=TAGS))).actions)
     second = made.index(f"delete rule {NAME}-tcp-81")
     assert (second == 1) is is_first
+
+
+def test_a_service_that_is_refused_shuts_out_before_its_members_change() -> None:
+    made = planned(
+        request(status=recorded(), invalid=INVALID, sourceRanges=TEN),
+        state(rule(80, tags=TAGS), members=frozenset()),
+        network=LB_ONLY,
+    )
+    first, *others = texts(made.actions)
+    assert first == TO_TEN
+    assert others
