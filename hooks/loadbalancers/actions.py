@@ -259,7 +259,7 @@ def _change_members(
 
 def _change_policies(action: StickinessChange, context: CallContext) -> str:
     """Change a rule's stickiness policy, not known until that is seen to be done; return its id."""
-    known = context.members.policies(action.rule_id) or ()
+    known = context.members.policies(action.rule_id)
     context.members.forget_policies(action.rule_id)
     if isinstance(action, SetStickiness):
         what = STICKINESS_POLICY, action.method, dict(action.params)
@@ -268,8 +268,9 @@ def _change_policies(action: StickinessChange, context: CallContext) -> str:
         command = loadbalancing.delete_lb_stickiness_policy(action.policy_id)
     job = context.start(command)
     context.wait_for(job)
-    left = policies_after(known, action, job.resource_id)
-    context.members.keep_policies(action.rule_id, left)
+    if known is not None or isinstance(action, SetStickiness):
+        left = policies_after(known or (), action, job.resource_id)
+        context.members.keep_policies(action.rule_id, left)
     return job.resource_id
 
 

@@ -224,9 +224,13 @@ def _with_items(
 
 
 def _with_policies(state: CloudState, action: StickinessChange, made: str) -> CloudState | None:
+    """A policy that is set takes the place of any other; what is left is unknown if all was."""
     if isinstance(action, SetStickiness) and not made:
         return None
-    left = policies_after(state.policies.get(action.rule_id, ()), action, made)
+    known = state.policies.get(action.rule_id)
+    if known is None and not isinstance(action, SetStickiness):
+        return state
+    left = policies_after(known or (), action, made)
     return replace(state, policies={**state.policies, action.rule_id: left})
 
 
