@@ -119,9 +119,13 @@ class RepeatedDrift(View, frozen=True):
 
 
 class RecordedRule(View, frozen=True):
-    """The rule of a port as our own status has it; without an id where there is none."""
+    """The rule of a port as our own status has it; without an id where there is none.
+
+    `reason` says what it lacks; empty for nothing.
+    """
 
     id: str = ""
+    reason: str = ""
 
 
 class RecordedStatus(View, frozen=True):

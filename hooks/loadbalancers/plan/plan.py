@@ -53,7 +53,13 @@ from hooks.loadbalancers.plan.members import plan_members
 from hooks.loadbalancers.plan.networks import why_not_served
 from hooks.loadbalancers.plan.publication import withdrawal_events
 from hooks.loadbalancers.plan.rules import own_rules, plan_rules
-from hooks.loadbalancers.plan.schedule import CONTESTED, MAX_REPAIRS, count_drift, is_drift_check
+from hooks.loadbalancers.plan.schedule import (
+    CONTESTED,
+    MAX_REPAIRS,
+    count_drift,
+    is_drift_check,
+    repairs,
+)
 from hooks.loadbalancers.plan.status import Stages
 from hooks.loadbalancers.recorded import RepeatedDrift
 from hooks.names import (
@@ -84,9 +90,9 @@ def plan(facts: Facts) -> Plan[Action]:
         return Plan(response, events=tuple(withdrawal_events(facts, stages.address)))
     actions = stages.safe_actions if spec.invalid else stages.closing_actions or stages.actions
     repeated = count_drift(facts, actions)
-    is_drift = is_drift_check(facts)
-    if is_drift and repeated.times > MAX_REPAIRS:
-        return _contested(facts, actions, repeated)
+    drift = repairs(facts, actions) if is_drift_check(facts) else ()
+    if drift and repeated.times > MAX_REPAIRS:
+        return _contested(facts, drift, repeated)
     events = [
         *address_events(facts, stages.address),
         *change_events(facts, stages.address),
@@ -95,8 +101,8 @@ def plan(facts: Facts) -> Plan[Action]:
         *opening_events(facts, stages.firewall),
         *record_events(facts, actions),
     ]
-    if is_drift and actions:
-        message = f"Repaired what had changed in CloudStack: {_named(actions)}"
+    if drift:
+        message = f"Repaired what had changed in CloudStack: {_named(drift)}"
         events.append(Event(facts.request.service, EVENT_REPAIRED, message))
     return Plan(status.planned(facts, stages, actions, repeated), actions, tuple(events))
 

@@ -9,6 +9,7 @@ from hooks.kube.times import CLOCK_SLACK
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import is_asked_still
+from hooks.loadbalancers.plan.sticky_actions import SetStickiness
 from hooks.loadbalancers.recorded import RecordedStatus, RepeatedDrift
 from hooks.loadbalancers.request import LoadBalancerRequest
 
@@ -109,8 +110,19 @@ def was_converged(facts: Facts) -> bool:
         and recorded.change is None
         and recorded.condition("Ready").status in ("True", "Unknown")
         and all(recorded.condition(kind).status == "True" for kind in STAGE_CONDITIONS)
-        # What was refused is tried again: that repairs nothing.
-        and recorded.condition("RulesReady").reason != names.REASON_WITHOUT_STICKINESS
+    )
+
+
+def repairs(facts: Facts, actions: Sequence[Action]) -> tuple[Action, ...]:
+    """Return the actions that repair something: what was refused, and is tried again, does not.
+
+    A rule that serves without its stickiness policy is right as far as CloudStack lets it be.
+    """
+    without = {each.id for each in facts.request.recorded.rules if each.reason}
+    return tuple(
+        each
+        for each in actions
+        if not (isinstance(each, SetStickiness) and each.rule_id in without)
     )
 
 
@@ -136,7 +148,8 @@ def count_drift(facts: Facts, actions: Sequence[Action]) -> RepeatedDrift:
     recorded = facts.request.recorded.repeated_drift
     if not was_converged(facts):
         return recorded
-    found = actions if facts.call_state.first_actions is None else facts.call_state.first_actions
+    first = facts.call_state.first_actions
+    found = repairs(facts, actions if first is None else first)
     if not found:
         is_early = _last_wait(facts.request.recorded) < 0.9 * regular_wait(facts)
         return recorded if is_early else RepeatedDrift()

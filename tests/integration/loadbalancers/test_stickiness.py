@@ -8,6 +8,7 @@ import pytest
 from hooks.cloudstack import Cloud
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.loadbalancers.plan.schedule import MAX_REPAIRS
 from hooks.names import EVENT_CONTESTED, EVENT_REPAIRED, TAG_STICKINESS
 from tests.controlplane.polling import until
 from tests.integration.loadbalancers.driver import (
@@ -305,6 +306,23 @@ def test_what_is_bound_by_the_algorithm_serves_on_without_a_policy_that_is_refus
     lb.wait(hook)
     assert lb.reason("RulesReady") == "RulesStand"
     assert policies(world) == {80: BY_SOURCE}
+
+
+def test_without_a_policy_other_drift_is_told_and_given_up_as_ever(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    refuse(world, 432, CREATE)
+    lb = LoadBalancer(world, ports=[sticky(80)], algorithm="source").settle(hook)
+    assert lb.reason("RulesReady") == "WithoutStickiness"
+    for _ in range(MAX_REPAIRS + 1):
+        for each in world.state()["firewallrules"]:
+            world.human.done("deleteFirewallRule", id=each["id"])
+        lb.wait(hook)
+    told = [
+        each for each in world.cluster.events if each.reason in (EVENT_REPAIRED, EVENT_CONTESTED)
+    ]
+    assert [each.reason for each in told] == [*[EVENT_REPAIRED] * MAX_REPAIRS, EVENT_CONTESTED]
+    assert not any("stickiness" in each.message for each in told)
 
 
 @pytest.mark.parametrize("policy", [COOKIE, BY_SOURCE])
