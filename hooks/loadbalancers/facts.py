@@ -30,7 +30,7 @@ from hooks.loadbalancers.plan.kept_address import plan_address
 from hooks.loadbalancers.plan.rules import rules_with_members
 from hooks.loadbalancers.plan.share_tags import user_key
 from hooks.loadbalancers.plan.whose import Whose
-from hooks.loadbalancers.policies import read_policies
+from hooks.loadbalancers.policies import LISTS_AT_ONCE, read_policies
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_SERVICE, TAG_SERVICE_UID, TAG_SHARE
 
@@ -153,7 +153,7 @@ class _Reader:
         """Read what is on the addresses that count, beside the addresses themselves."""
         found = find_candidates(facts)
         state = self._contents(facts, found)
-        tier = facts.network if facts.is_tier else None
+        tier = facts.tier
         is_in_vpc = tier is not None or any(each.vpc_id for each in facts.state.addresses)
         request = self._request
         matters = request.is_deleting or request.recorded.address or request.spec.plan_only

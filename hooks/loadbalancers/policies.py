@@ -13,7 +13,8 @@ from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.stickiness import is_marked, loses_policy
 
-#: Lists that one call reads at once.
+#: Lists of policies, or of members, that one call reads at once; more only slow each other down in
+#: the server.
 LISTS_AT_ONCE = 4
 
 Policies = tuple[StickinessPolicy, ...]

@@ -5,6 +5,9 @@ from typing import Protocol
 
 from hooks.cloudstack.models.fields import Model
 
+#: The characters that CloudStack takes in the value of a tag.
+MAX_TAG_LENGTH = 255
+
 
 @dataclass(frozen=True, slots=True)
 class Tag(Model):

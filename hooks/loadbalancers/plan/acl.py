@@ -145,13 +145,13 @@ class TierList:
         )
 
 
-def plan_acl(facts: Facts, network: Network, rules: RulesPlan) -> FirewallPlan:
+def plan_acl(facts: Facts, tier: Network, rules: RulesPlan) -> FirewallPlan:
     """Plan the items of a tier's list: after the rules, except what admits too many."""
     if facts.state.acl is None:
         message = "The network ACL list of the tier is not read yet"
         return FirewallPlan(firewall_condition("False", CHANGING_FIREWALL, message))
     wanted = rules.existing if facts.request.spec.invalid else rules.wanted
-    planned = admit(facts, TierList.of(facts, network), wanted)
+    planned = admit(facts, TierList.of(facts, tier), wanted)
     if planned.closing:  # The rules' own lists are what restricts the sources.
         planned = replace(planned, closing=(*rules.closing, *planned.closing))
     return after_rules(facts, rules, planned)

@@ -97,7 +97,7 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
     def plan_other(address: AddressPlan) -> Stages:
         """Plan the stages at another address; a tier's list is one for both."""
         stages = plan_at(address)
-        if not facts.is_tier:
+        if facts.tier is None:
             return stages
         return stages._replace(firewall=replace(stages.firewall, actions=(), closing=()))
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from hooks.cloudstack.models.network import PublicIpAddress
-from hooks.cloudstack.models.tags import Resource
+from hooks.cloudstack.models.tags import MAX_TAG_LENGTH, Resource
 from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.facts import Facts
@@ -22,8 +22,6 @@ from hooks.names import ANNOTATION_TAKEOVER_FROM, REASON_NO_INSTANCES, TAG_TAKEO
 _NAMED_NETWORKS = 5
 #: Reason: the Service changes to another address.
 CHANGING_ADDRESS = "ChangingAddress"
-#: The characters that CloudStack takes in the value of a tag.
-MAX_TAG = 255
 
 
 def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
@@ -222,10 +220,10 @@ def refuse_takeover(facts: Facts, found: PublicIpAddress) -> Condition | None:
     Or the one of a takeover that no tag can say, because the ids of the two clusters are too long.
     """
     takeover, owner = takeover_on(found), facts.owner
-    if (length := len(owner.takeover_of(found).text)) > MAX_TAG:
+    if (length := len(owner.takeover_of(found).text)) > MAX_TAG_LENGTH:
         message = (
             f"The tag {TAG_TAKEOVER} on {found.ip_address} would have {length} characters, and "
-            f"CloudStack takes {MAX_TAG}: the ids of the two clusters are too long together"
+            f"CloudStack takes {MAX_TAG_LENGTH}: the ids of the two clusters are too long together"
         )
         return not_ready("AddressInUse", message)
     if takeover is None or takeover.by[0] in (owner.cluster, owner.takeover_from):
@@ -296,8 +294,7 @@ def _place_elsewhere(facts: Facts, found: PublicIpAddress) -> str:
 
 
 def _describe_network(facts: Facts) -> str:
-    tier = facts.network if facts.is_tier else None
-    of_vpc = f", a tier of VPC {tier.vpc_id}" if tier else ""
+    of_vpc = f", a tier of VPC {facts.tier.vpc_id}" if facts.tier else ""
     return f"network {facts.request.network_id}{of_vpc}"
 
 

@@ -248,9 +248,9 @@ class Facts:
         return self.network is not None and self.network.has("Firewall")
 
     @property
-    def is_tier(self) -> bool:
-        """Tell whether the network is a tier of a VPC."""
-        return self.network is not None and bool(self.network.vpc_id)
+    def tier(self) -> Network | None:
+        """Return the network if it is a tier of a VPC, else None."""
+        return self.network if self.network and self.network.vpc_id else None
 
     def refusal(self, action: Action) -> Refusal | None:
         """Return the refusal of an action in this call, None if it was not refused.

@@ -134,16 +134,16 @@ def _stages_at(facts: Facts, address: AddressPlan) -> Stages:
         return Stages(known)
     if not address.is_ours and not spec.plan_only:
         return Stages(address)
-    facts, tier = facts.on(address.address_id), facts.network if facts.is_tier else None
-    if tier and (refusal := _refuse_tier(facts)):
+    facts = facts.on(address.address_id)
+    if facts.tier and (refusal := _refuse_tier(facts)):
         return Stages(replace(address, condition=refusal))
     rules = plan_rules(facts, address.address_id)
     return Stages(
         address=address,
         rules=rules,
         members=plan_members(facts, rules),
-        firewall=plan_acl(facts, tier, rules)
-        if tier
+        firewall=plan_acl(facts, facts.tier, rules)
+        if facts.tier
         else plan_firewall(facts, address.address_id, rules),
     )
 

@@ -194,15 +194,15 @@ def delete_rule(facts: Facts, rule: LoadBalancerRule) -> DeleteRule:
 
 def _is_misplaced(facts: Facts, rule: LoadBalancerRule) -> bool:
     """Tell whether a rule is on another tier than the members: CloudStack chose that."""
-    return facts.is_tier and rule.network_id not in ("", facts.request.network_id)
+    return facts.tier is not None and rule.network_id not in ("", facts.request.network_id)
 
 
 def why_without_nodes(facts: Facts) -> str:
     """Say that no node of this cluster is on the tier; empty if one is, or it is no tier."""
-    network = facts.network
-    if network is None or not facts.is_tier or facts.request.has_node_on(network.id):
+    tier = facts.tier
+    if tier is None or facts.request.has_node_on(tier.id):
         return ""
-    return f"no node of this cluster is known to be on tier {network.name}"
+    return f"no node of this cluster is known to be on tier {tier.name}"
 
 
 def _other_tier(facts: Facts, others: Iterable[LoadBalancerRule]) -> str:

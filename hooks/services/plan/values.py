@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from hooks.cloudstack.models.tags import MAX_TAG_LENGTH
 from hooks.http.bounded_json import Json
 from hooks.http.texts import quote, shorten
 from hooks.kube.conditions import MAX_MESSAGE
@@ -14,8 +15,6 @@ from hooks.kube.patterns import DNS_NAME, LABEL_KEY, LABEL_VALUE
 Raw = TypeVar("Raw")
 Value = TypeVar("Value")
 
-#: Characters of the value of a tag in CloudStack.
-MAX_TAG = 255
 #: Ports of a Service that are served.
 MAX_PORTS = 256
 #: Labels of a node selector.
@@ -108,8 +107,8 @@ def ipv4_address(text: str) -> str:
 def cluster_id(text: str) -> str:
     """Read the id of a cluster, which is the value of a tag in CloudStack. Raises InvalidValue."""
     name = text.strip()
-    if len(name) > MAX_TAG:
-        raise InvalidValue(f"{quote(text)} is longer than a tag's {MAX_TAG} characters")
+    if len(name) > MAX_TAG_LENGTH:
+        raise InvalidValue(f"{quote(text)} is longer than a tag's {MAX_TAG_LENGTH} characters")
     return name
 
 
