@@ -159,7 +159,7 @@ def delete_kubernetes_cluster(call: Call) -> Work:
             expunge(call.world, vm)
         return {"success": True}
 
-    return Work(finish, instance=("KubernetesCluster", cluster.id))
+    return Work(finish, instance=("KubernetesCluster", None))
 
 
 @command(
@@ -333,6 +333,7 @@ def view_cluster(call: Call, cluster: KubernetesCluster) -> dict[str, Any]:
         "endpoint": "",
         "virtualmachines": [view_node(call, vm) for vm in cluster.vms if vm in call.world.vms],
         **address,
+        **({"etcdips": {}} if cluster.vms else {}),
         "autoscalingenabled": False,
         "csienabled": False,
         "clustertype": kind_of(cluster),
