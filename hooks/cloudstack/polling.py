@@ -97,9 +97,16 @@ class JobTimes:
             self._seconds[(command, 0)] = max(least, expected * SHRINK)
 
     def note(self, command: str, elapsed: float, polls: int, beside: int = 0) -> None:
-        """Remember that a job had ended after so many seconds, when so many polls were sent."""
+        """Remember that a job had ended after so many seconds, when so many polls were sent.
+
+        A first poll that comes late, as on a busy machine, tells no more than one in time: if it
+        did, jobs would be asked about later and later.
+        """
         with self._lock:
-            is_early = polls == 1 and OVERDUE * elapsed < self._expected(command, beside)
+            expected = self._expected(command, beside)
+            is_early = polls == 1 and OVERDUE * elapsed < expected
+            if polls == 1:
+                elapsed = min(elapsed, expected)
             shrink = SHRINK_WHEN_EARLY if is_early else SHRINK
             seconds = elapsed * shrink if polls <= 2 else elapsed
             self._seconds[(command, min(beside, MANY - 1))] = seconds

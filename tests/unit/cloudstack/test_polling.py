@@ -6,12 +6,20 @@ from hooks.cloudstack.polling import LONGEST_FIRST_POLL, LONGEST_PAUSE, READ_LAT
 
 
 def polls_of(
-    times: JobTimes, seconds: float, command: str = "createTags", *, beside: int = 0
+    times: JobTimes,
+    seconds: float,
+    command: str = "createTags",
+    *,
+    beside: int = 0,
+    delay: float = 0.0,
 ) -> tuple[int, float]:
-    """Return how often a job of so many seconds is asked about, and how late its end is seen."""
+    """Return how often a job of so many seconds is asked about, and how late its end is seen.
+
+    `delay` is the seconds by which each poll is late: the machine is busy.
+    """
     elapsed = 0.0
     for polls in range(200):
-        elapsed += times.pause(command, elapsed, polls, beside)
+        elapsed += times.pause(command, elapsed, polls, beside) + delay
         if elapsed >= seconds:
             times.note(command, elapsed, polls + 1, beside)
             return polls + 1, elapsed - seconds
@@ -31,6 +39,13 @@ def test_jobs_that_take_as_long_as_the_last_ones_cost_few_polls_and_little_time(
     assert max(late for _, late in later) <= max(
         0.035, (0.12 if seconds < LONGEST_FIRST_POLL else 0.16) * seconds
     )
+
+
+@pytest.mark.parametrize("delay", [0.01, 0.03, 0.1])
+def test_polls_that_are_late_make_those_of_the_next_jobs_no_later(delay: float) -> None:
+    times, seconds = JobTimes(), 0.12
+    late = [polls_of(times, seconds, "assign", delay=delay)[1] for _ in range(300)]
+    assert max(late[-100:]) <= 2 * delay + 0.035
 
 
 @pytest.mark.parametrize("command", USUAL)
