@@ -30,7 +30,7 @@ from hooks.loadbalancers.plan.kept_address import plan_address
 from hooks.loadbalancers.plan.rules import rules_with_members
 from hooks.loadbalancers.plan.share_tags import user_key
 from hooks.loadbalancers.plan.whose import Whose
-from hooks.loadbalancers.policies import LISTS_AT_ONCE, read_policies
+from hooks.loadbalancers.policies import read_policies
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_SERVICE, TAG_SERVICE_UID, TAG_SHARE
 
@@ -192,7 +192,7 @@ class _Reader:
         counting = () if self._request.is_deleting else rules_with_members(facts.owner, rules)
         # Before the members: these end that a rule is due.
         policies, unread_policies = read_policies(counting, facts, self._context)
-        members, unread_members = read_members(counting, facts.owner, self._context)
+        members, unread_members = read_members(counting, facts, self._context)
         state = replace(
             facts.state,
             rules=tuple(rules),

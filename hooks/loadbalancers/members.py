@@ -3,24 +3,24 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from hooks.cloudstack.errors import InvalidParameter, Refused, Unauthorized
+from hooks.cloudstack.errors import InvalidParameter, Refused, Unreachable
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
+from hooks.http.deadline import Deadline
 from hooks.loadbalancers.context import CallContext
-from hooks.loadbalancers.plan.ownership import Owner
+from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.whose import Whose
-
-#: Lists of members that one call reads at once; more only slow each other down in the server.
-LISTS_AT_ONCE = 4
+from hooks.loadbalancers.rule_lists import LISTS_AT_ONCE, list_deadline, why_unread
 
 Members = Mapping[str, str]
 
 
 def read_members(
-    rules: Sequence[LoadBalancerRule], owner: Owner, context: CallContext
+    rules: Sequence[LoadBalancerRule], facts: Facts, context: CallContext
 ) -> tuple[Mapping[str, Members], Mapping[str, str]]:
     """Return the members of rules by their ids: as they are known, else listed side by side.
 
-    And for each rule whose list CloudStack refuses, its words: they are unknown.
+    And for each rule whose list CloudStack refuses or does not answer, why they are unknown: such
+    a list is not read again in this call.
 
     Those of a rule without our mark are always listed: they may decide whose it is. Each list
     is remembered when it is read: where a call ends before it has read all, the next one goes
@@ -28,16 +28,17 @@ def read_members(
 
     Raises CloudStackError.
     """
-    return _Reader(rules, owner, context).read()
+    return _Reader(rules, facts, context).read()
 
 
 class _Reader:
     """Reads the members of one load balancer's rules."""
 
     def __init__(
-        self, rules: Sequence[LoadBalancerRule], owner: Owner, context: CallContext
+        self, rules: Sequence[LoadBalancerRule], facts: Facts, context: CallContext
     ) -> None:
         self._rules = rules
+        owner, self._before = facts.owner, facts.state.unread_members
         self._ours = frozenset(each.id for each in rules if owner.whose(each) is Whose.OURS)
         self._context = context
         self._remembered = context.members
@@ -89,20 +90,25 @@ class _Reader:
         return {alike[0]: members}
 
     def _list(self, rule_id: str) -> Members:
-        """List a rule's members. Refused for a rule of ours, they are unknown to the plan."""
+        """List a rule's members. Those of a rule of ours may stay unknown to the plan."""
+        words = self._before.get(rule_id, "")
+        limit = list_deadline(self._context.deadline)
+        had = limit.remaining()
         try:
-            return self._listed(rule_id)
-        except Refused as error:
-            if isinstance(error, Unauthorized) or rule_id not in self._ours:
+            if not words:
+                return self._listed(rule_id, limit)
+        except (Refused, Unreachable) as error:
+            words = why_unread(error, had)
+            if not words or rule_id not in self._ours:
                 raise
-            self._unread[rule_id] = str(error)
-            return {}
+        self._unread[rule_id] = words
+        return {}
 
-    def _listed(self, rule_id: str) -> Members:
+    def _listed(self, rule_id: str, limit: Deadline) -> Members:
         """List a rule's members; a rule that somebody deletes meanwhile has none."""
         context, started = self._context, self._context.monotonic()
         try:
-            members = context.cloud.client.list_all(Member, context.deadline, id=rule_id)
+            members = context.cloud.client.list_all(Member, limit, id=rule_id)
         except InvalidParameter as error:
             if not error.says_unknown(rule_id):
                 raise

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from hooks.cloudstack.errors import Forbidden, InvalidParameter, Refused, Unauthorized
+from hooks.cloudstack.errors import Forbidden, InvalidParameter, Refused, Unreachable
 from hooks.cloudstack.models.loadbalancing import (
     LoadBalancerRule,
     RulePolicies,
@@ -12,10 +12,7 @@ from hooks.cloudstack.models.loadbalancing import (
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.stickiness import is_marked, loses_policy
-
-#: Lists of policies, or of members, that one call reads at once; more only slow each other down in
-#: the server.
-LISTS_AT_ONCE = 4
+from hooks.loadbalancers.rule_lists import LISTS_AT_ONCE, list_deadline, why_unread
 
 Policies = tuple[StickinessPolicy, ...]
 
@@ -25,7 +22,8 @@ def read_policies(
 ) -> tuple[Mapping[str, Policies], Mapping[str, str]]:
     """Return the policies of our rules that have the tag for it, as they are known, else listed.
 
-    And for each rule whose list CloudStack refuses, its words: they are unknown.
+    And for each rule whose list CloudStack refuses or does not answer, why they are unknown: such
+    a list is not read again in this call.
 
     They are remembered as members are, and a check reads them anew when it reads the members. One
     that is to go is always listed. An account that may not list them knows only what it has set
@@ -41,7 +39,8 @@ def read_policies(
     unread: dict[str, str] = {}
     if unknown:
         with ThreadPoolExecutor(LISTS_AT_ONCE, thread_name_prefix="policies") as pool:
-            words = pool.map(lambda rule_id: _read(rule_id, context), unknown)
+            before = facts.state.unread_policies
+            words = pool.map(lambda each: before.get(each) or _read(each, context), unknown)
             unread = {each: text for each, text in zip(unknown, words, strict=True) if text}
     found = ((each, members.policies(each)) for each in marked if each not in unread)
     return {each: policies for each, policies in found if policies is not None}, unread
@@ -50,20 +49,23 @@ def read_policies(
 def _read(rule_id: str, context: CallContext) -> str:
     """List a rule's policies, and remember them; a rule that is deleted meanwhile has none.
 
-    Returns CloudStack's words where it refuses, empty otherwise.
+    Returns why they stay unknown, empty otherwise.
     """
-    started = context.monotonic()
+    started, limit = context.monotonic(), list_deadline(context.deadline)
+    had = limit.remaining()
     try:
-        listed = context.cloud.client.list_all(RulePolicies, context.deadline, lb_rule_id=rule_id)
+        listed = context.cloud.client.list_all(RulePolicies, limit, lb_rule_id=rule_id)
         policies = tuple(policy for each in listed for policy in each.policies)
         context.members.keep_policies(rule_id, policies)
-    except (Forbidden, Unauthorized) as error:
-        if isinstance(error, Unauthorized):
-            raise
-    except Refused as error:
-        if not (isinstance(error, InvalidParameter) and error.says_unknown(rule_id)):
-            return str(error)
-        context.members.keep_policies(rule_id, ())
+    except Forbidden:
+        return ""
+    except (Refused, Unreachable) as error:
+        if isinstance(error, InvalidParameter) and error.says_unknown(rule_id):
+            context.members.keep_policies(rule_id, ())
+            return ""
+        if words := why_unread(error, had):
+            return words
+        raise
     finally:
         context.note_lists(context.members, context.monotonic() - started)
     return ""

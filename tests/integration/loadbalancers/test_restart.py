@@ -106,11 +106,11 @@ def test_a_call_that_read_some_members_is_followed_by_one_that_reads_the_others(
     world.nodes.pop("node-1")
     silent, *others = [rule["id"] for rule in world.rules(lb.name)]
     control = world.simulator.control
-    control.fault(MEMBER_LIST, "html", when={"id": silent}, times=100)
+    control.fault(MEMBER_LIST, "error", code=401, when={"id": silent}, times=100)
     control.clear_calls()
     hook = make_hook(world, cloud)
     lb.call(hook)
-    assert lb.reason() == "CloudStackUnreachable"
+    assert lb.reason() == "CloudStackRefused"
     assert {each["params"]["id"] for each in control.calls(MEMBER_LIST)} == {silent, *others}
     control.clear_faults()
     control.clear_calls()
