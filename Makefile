@@ -8,7 +8,7 @@ BASE   ?=
 ENGINE ?=
 PARTS  ?=
 
-.PHONY: help setup lock run check check-types check-all-else format reference manifests test test-clusters test-shifted \
+.PHONY: help setup lock run demo check check-types check-all-else format reference manifests test test-clusters test-shifted \
   cluster bench image pin-base metacontroller sbom version clean
 
 help:  ## list the commands
@@ -31,6 +31,9 @@ lock: setup  ## write requirements*.lock from requirements*.txt, with the hash o
 
 run: setup  ## hooks (PORT), metrics (METRICS_PORT), simulated CloudStack (SIMULATOR_PORT)
 	$(BIN)/python -m tools.run
+
+demo: setup  ## two Nodes and a load balancer, from registration to deletion, by the hooks alone
+	$(BIN)/python -m tools.demo
 
 check: setup  ## format, lint, types, import contracts, YAML, manifests, documentation
 	@$(MAKE) --no-print-directory --jobs=2 check-types check-all-else

@@ -67,18 +67,10 @@ def main(environ: Mapping[str, str]) -> int:
         Simulator(port=ports.simulator) as simulator,
         ApiServer(example_objects(), port=ports.api_server) as api_server,
     ):
-        cloud_config, kubeconfig_file = Path(folder) / "cloud-config", Path(folder) / "kubeconfig"
-        cloud_config.touch(mode=0o600)
-        cloud_config.write_text(
-            f"[Global]\napi-url = {simulator.url}\napi-key = {simulator.user.api_key}\n"
-            f"secret-key = {simulator.user.secret_key}\n",
-            encoding="utf-8",
-        )
-        kubeconfig_file.write_text(json.dumps(kubeconfig(api_server.url)), encoding="utf-8")
         environment = hooks_environment(environ, ports)
-        environment["CLOUD_CONFIG"] = str(cloud_config)
-        named = environ.get("KUBECONFIG_FILE")
-        environment["KUBECONFIG_FILE"] = named or str(kubeconfig_file)
+        environment |= connect(Path(folder), simulator, api_server)
+        if named := environ.get("KUBECONFIG_FILE"):
+            environment["KUBECONFIG_FILE"] = named
         greeting = welcome(environment, ports, named or f"{api_server.url}  (in memory)")
         return serve(environment, ports.hooks, greeting, stop)
 
@@ -144,6 +136,19 @@ def hooks_environment(environ: Mapping[str, str], ports: Ports) -> dict[str, str
         "METRICS_PORT": str(ports.metrics),
         "NO_PROXY": "*",
     }
+
+
+def connect(folder: Path, simulator: Simulator, api_server: ApiServer) -> dict[str, str]:
+    """Write the files that lead the hooks to both servers; return the settings that name them."""
+    cloud_config, kubeconfig_file = folder / "cloud-config", folder / "kubeconfig"
+    cloud_config.touch(mode=0o600)
+    cloud_config.write_text(
+        f"[Global]\napi-url = {simulator.url}\napi-key = {simulator.user.api_key}\n"
+        f"secret-key = {simulator.user.secret_key}\n",
+        encoding="utf-8",
+    )
+    kubeconfig_file.write_text(json.dumps(kubeconfig(api_server.url)), encoding="utf-8")
+    return {"CLOUD_CONFIG": str(cloud_config), "KUBECONFIG_FILE": str(kubeconfig_file)}
 
 
 def serve(environment: Mapping[str, str], port: int, greeting: str, stop: threading.Event) -> int:
