@@ -19,6 +19,8 @@ RUN python -m venv /opt/venv \
 COPY gunicorn.conf.py /app/
 COPY hooks /app/hooks
 COPY metacontroller /app/metacontroller
+# The status page shows it.
+COPY docs/guides/troubleshooting.md /app/docs/guides/
 # The root may be read-only at run time, so compile now.
 RUN python -m compileall -q /app
 

@@ -38,6 +38,7 @@ HOOKS = {
     "services": HookEntry("hooks.services.hook:ServicesHook"),
     "loadbalancers": HookEntry("hooks.loadbalancers.hook:LoadBalancersHook", needs_cloudstack=True),
     "targetclusters": HookEntry("hooks.targetclusters.hook:TargetClustersHook"),
+    "status": HookEntry("hooks.status.hook:StatusHook"),
 }
 
 _log = logging.getLogger("hooks.process")
@@ -98,6 +99,7 @@ class Process:
             on_drop=metrics.connection_dropped,
             held_seconds=config.hook_deadline * HELD_PART,
             context=context,
+            pages=frozenset(path for hook in hooks.values() for path in hook.pages),
         )
 
     def close(self) -> None:

@@ -88,7 +88,8 @@ def lay_out(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
             if source.is_dir():
                 shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
-                shutil.copy(source, folder)
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, folder / name)
         for path in [folder, *folder.rglob("*")]:
             path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
         return folder
@@ -121,7 +122,8 @@ def test_it_runs_as_a_user_by_number_and_any_other_command_if_asked() -> None:
 
 def test_the_image_of_the_hooks_is_the_default_and_holds_nothing_for_tests() -> None:
     assert list(stages())[-1] == "hooks"
-    assert set(copied_to_app("hooks")) == {"gunicorn.conf.py", "hooks", "metacontroller"}
+    held = {"gunicorn.conf.py", "hooks", "metacontroller", "docs/guides/troubleshooting.md"}
+    assert set(copied_to_app("hooks")) == held
     assert copied_to_app("simulator") == ["simulator"]
 
 
@@ -152,12 +154,14 @@ def test_everything_that_is_copied_is_there_and_sent_to_the_build() -> None:
 def test_what_is_copied_is_enough_to_serve(app: Path, tmp_path: Path) -> None:
     with Simulator() as simulator:
         cloud_config = write_cloud_config(tmp_path / "cloud-config", simulator)
-        hooks = Hooks(tmp_path, {"CLOUD_CONFIG": str(cloud_config), "PYTHONDONTWRITEBYTECODE": "1"})
+        environ = {"CLOUD_CONFIG": str(cloud_config), "PYTHONDONTWRITEBYTECODE": "1"}
+        hooks = Hooks(tmp_path, {**environ, "HOOKS": "nodes,status"})
         hooks.process.command = [sys.executable, "-P", "-m", "gunicorn", "--chdir", str(app)]
         hooks.process.command += ["--config", str(app / "gunicorn.conf.py")]
         with hooks:
             assert hooks.get("/readyz").code == 200
             assert hooks.scrape().code == 200
+            assert b"NoRunningMembers" in hooks.get("/troubleshooting").body
             open_files = Path(f"/proc/{hooks.process.pid}/fd")
             heartbeat = [str(entry.readlink()) for entry in open_files.iterdir()]
             assert any(name.startswith("/dev/shm/") for name in heartbeat)  # noqa: S108
@@ -209,7 +213,7 @@ def test_what_is_imported_is_installed_in_the_image() -> None:
         if "==" in line
     }
     brought = {"prometheus-client": "prometheus-flask-exporter", "urllib3": "requests"}
-    brought |= {"werkzeug": "flask"}
+    brought |= {"jinja2": "flask", "markupsafe": "flask", "werkzeug": "flask"}
     distributions = packages_distributions()
     for name in third_party_imports():
         [distribution] = {each.lower().replace("_", "-") for each in distributions[name]}

@@ -3,7 +3,7 @@
 200  the answer of the hook
 400  the body is no hook request (`field` names the place), or the rest no HTTP
 401  the token is missing or wrong, or there is no client certificate
-404, 405   unknown path, another method than POST
+404, 405   unknown path, another method than POST; of pages for people, than GET
 413, 417, 431, 501   a body over MAX_BODY_BYTES, another expectation than 100-continue, too large a
      head, an unknown transfer encoding
 429  CloudStack or the API server failed, and no status can say so; Retry-After grows. Or no memory
@@ -14,9 +14,10 @@
 import json
 import logging
 import math
+import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -35,11 +36,11 @@ from hooks.kube.client import KubeError
 from hooks.kube.objects import part
 from hooks.server.auth import Authenticator
 from hooks.server.call_log import CallLog, changes_object
-from hooks.server.environ import PEER_CERTIFICATE, REFUSAL, STARTED
+from hooks.server.environ import HOST, PEER_CERTIFICATE, REFUSAL, STARTED
 from hooks.server.metrics import Metrics
 from hooks.server.rates import Rate
 from hooks.webhook.contract import BadRequest
-from hooks.webhook.hook import Handler, Hook
+from hooks.webhook.hook import Handler, Hook, Page
 from hooks.webhook.reconcile import CallResult
 from hooks.webhook.requests import parse_body
 
@@ -56,6 +57,9 @@ _LOGGED = 200
 _log = logging.getLogger("hooks.calls")
 #: Where probes ask, without credentials.
 HEALTH_PATHS = ("/healthz", "/readyz")
+#: Names of this machine, with or without a port. A website that a person visits can have its own
+#: name lead to 127.0.0.1, and then reads in the person's browser whatever answers there.
+_OWN_NAMES = re.compile(r"(?i)(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class HttpOutcome:
     logged: Mapping[str, object] = field(default_factory=dict)
     changed: bool = False
     bug: Exception | None = None
+    content_type: str = "application/json"
 
 
 def create_app(
@@ -95,14 +100,19 @@ def create_app(
     app.url_map.merge_slashes = False
     for path in HEALTH_PATHS:
         app.add_url_rule(path, path, lambda: {"status": "ok"}, provide_automatic_options=False)
-    about = _about(hooks)
-    app.add_url_rule("/", "/", lambda: about, provide_automatic_options=False)
+    pages = {path for hook in hooks.values() for path in hook.pages}
+    if "/" not in pages:
+        about = _about(hooks)
+        app.add_url_rule("/", "/", lambda: about, provide_automatic_options=False)
     runner = _CallRunner(metrics, deadline_seconds, monotonic)
     for name, hook in hooks.items():
         for path, handler in hook.routes.items():
             view = runner.view(name, path, handler)
             app.add_url_rule(path, path, view, methods=["POST"], provide_automatic_options=False)
-    app.before_request(lambda: _admit(authenticator))
+        for path, page in hook.pages.items():
+            shown = runner.page(name, page)
+            app.add_url_rule(path, path, shown, provide_automatic_options=False)
+    app.before_request(lambda: _admit(authenticator, pages))
     app.register_error_handler(HTTPException, runner.refuse)
     return app
 
@@ -159,6 +169,25 @@ class _CallRunner:
 
         return answer
 
+    def page(self, hook: str, page: Page) -> Callable[[], ResponseReturnValue]:
+        """Make the function that Flask calls for a page."""
+
+        def answer() -> ResponseReturnValue:
+            started = self._monotonic()
+            try:
+                with self._metrics.under_way(hook, "page"):
+                    made = page(Deadline(self._deadline_seconds, clock=self._monotonic))
+                kind = made.content_type
+                outcome = HttpOutcome("ok", 200, made.text, made.headers, content_type=kind)
+            except Exception as error:  # noqa: BLE001 - every error has an outcome
+                outcome = self._failed(error, flask.request.path)
+            seconds = self._monotonic() - started
+            self._count(outcome, hook, "page", seconds)
+            self._log(outcome, hook, {"seconds": round(seconds, 4)})
+            return _response(outcome)
+
+        return answer
+
     def refuse(self, error: HTTPException) -> ResponseReturnValue:
         """Answer a call that never reached a hook."""
         outcome = self._failed(getattr(error, "original_exception", None) or error, "")
@@ -205,8 +234,11 @@ class _CallRunner:
                 return HttpOutcome("bug", 500, text, logged=logged, bug=error)
 
 
-def _admit(authenticator: Authenticator) -> None:
-    """Refuse callers without credentials; probes need none."""
+def _admit(authenticator: Authenticator, pages: Collection[str]) -> None:
+    """Refuse callers without credentials; probes need none.
+
+    Where nobody needs any, a page is only for who names this machine.
+    """
     environ = flask.request.environ
     if REFUSAL in environ:
         status, reason = environ[REFUSAL]
@@ -217,6 +249,9 @@ def _admit(authenticator: Authenticator) -> None:
     refusal = authenticator.refusal(flask.request.headers.get("Authorization", ""), certificate)
     if refusal:
         flask.abort(401, refusal)
+    is_open = authenticator.refusal("", None) is None
+    if is_open and flask.request.path in pages and not _OWN_NAMES.fullmatch(environ.get(HOST, "")):
+        flask.abort(400, "without a token, a page answers only under localhost, 127.0.0.1 or [::1]")
 
 
 def _read_body() -> bytes:
@@ -288,7 +323,7 @@ def _refused(error: HTTPException) -> HttpOutcome:
 
 def _response(outcome: HttpOutcome) -> flask.Response:
     return flask.Response(
-        outcome.text, outcome.code, outcome.headers, content_type="application/json"
+        outcome.text, outcome.code, outcome.headers, content_type=outcome.content_type
     )
 
 

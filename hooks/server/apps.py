@@ -25,6 +25,7 @@ class Apps:
         metrics_port: where the latter answers, in plain HTTP.
         authenticator: who may call the hooks.
         paths: those of the hooks.
+        pages: the paths of pages for people.
         on_drop: is called with the cause when a connection is dropped for others.
         held_seconds: for which a body waits at most until there is memory for it.
         context: returns how the hooks' port speaks TLS; None for plain HTTP.
@@ -38,6 +39,7 @@ class Apps:
     on_drop: Callable[[str], None]
     held_seconds: float
     context: Callable[[], ssl.SSLContext] | None = None
+    pages: frozenset[str] = frozenset()
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -65,8 +67,10 @@ class Apps:
             return "metrics" if environ["PATH_INFO"] == "/metrics" else "side"
         if environ["PATH_INFO"] in HEALTH_PATHS:
             return "probes"
-        is_call = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] in self.paths
-        if not is_call or self.authenticator.refusal(
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        is_page = method in ("GET", "HEAD") and path in self.pages
+        is_call = method == "POST" and path in self.paths
+        if not (is_call or is_page) or self.authenticator.refusal(
             environ.get("HTTP_AUTHORIZATION", ""), environ.get(PEER_CERTIFICATE)
         ):
             return "side"

@@ -20,11 +20,16 @@ PEER_CERTIFICATE = "hooks.peer_certificate"
 #: had arrived, less the time for which its body waited for memory.
 STARTED = "hooks.started"
 
+#: Environment variable with the name of this server that the caller used, from the header Host.
+#: Flask does not see it: to Flask, the server's name is its address.
+HOST = "hooks.host"
+
 #: The headers that are read; no other one stays in memory.
 _VARIABLES = {
     b"accept": "HTTP_ACCEPT",
     b"authorization": "HTTP_AUTHORIZATION",
     b"content-length": "CONTENT_LENGTH",
+    b"host": HOST,
     b"transfer-encoding": "HTTP_TRANSFER_ENCODING",
 }
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -18,12 +18,30 @@ from hooks.webhook.reconcile import CallResult, Record
 Handler = Callable[[Json, Deadline], CallResult]
 
 
+@dataclass(frozen=True)
+class Document:
+    """What a person or a program reads with GET."""
+
+    text: str
+    content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+#: Makes what GET of one path returns. Raises KubeError.
+Page = Callable[[Deadline], Document]
+
+
 class Hook(Protocol):
     """A hook, as the app serves it."""
 
     @property
     def routes(self) -> Mapping[str, Handler]:
         """Map paths such as `/nodes/sync` to what answers them."""
+
+    @property
+    def pages(self) -> Mapping[str, Page]:
+        """Map paths such as `/` to what GET of them returns; most hooks have none."""
+        return {}
 
     def close(self) -> None:
         """End what the hook runs in the background; most run nothing."""

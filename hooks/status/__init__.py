@@ -1,0 +1,1 @@
+"""The status page: what is wrong, in the words of the objects that say so."""

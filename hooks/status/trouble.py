@@ -1,0 +1,355 @@
+"""Decides what is wrong, how badly, and in whose words: the conditions that the objects have.
+
+The worst comes first, and of the same kind what lasts longest. Objects with the same trouble are
+one entry, so that a CloudStack that does not answer is one trouble and not two hundred.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from hooks.kube.patterns import OBJECT_NAME
+from hooks.kube.times import read_time
+from hooks.names import (
+    EVENT_DELETION_HELD,
+    NODE_ANNOTATION_PREFIX,
+    REASON_PLAN_ONLY,
+    TAINT_UNINITIALIZED,
+)
+from hooks.status.collect import NOT_INSTALLED, Snapshot
+from hooks.status.rows import (
+    EventRow,
+    InstanceRow,
+    LoadBalancerRow,
+    Named,
+    NodeRow,
+    Said,
+    ServiceRow,
+    TargetClusterRow,
+)
+
+#: Seconds for which an object may be without an answer before that is a trouble.
+UNANSWERED_SECONDS = 120.0
+#: Names that one entry shows.
+MAX_NAMES = 8
+#: What the provider ids of our Nodes begin with.
+OUR_PROVIDER = "cloudstack://"
+
+#: Headings of the page on troubleshooting.
+NO_ADDRESS = "A Service has no address"
+TAINTED = "A node stays tainted"
+NOT_DELETED = "A node is not deleted although its VM is gone"
+NOT_READY = "A TargetCluster is not Ready"
+NO_POD = "The pod does not run"
+
+#: Reasons of work that goes on, which need somebody only if they last.
+_UNDER_WAY = frozenset(
+    {"Progressing", "Reconciling", "WaitingForAddress", "Deleting", "AwaitingTakeover"}
+    | {"LeftToNewService", "AwaitingShard", "NewSpec"}
+)
+_PLANNED = frozenset({REASON_PLAN_ONLY, "DeletionPlanned", "ChangesPlanned"})
+#: Reasons of a condition that is not True by somebody's wish.
+_WISHED = frozenset({"Disabled", "Suspended", "NotAsked"})
+#: Conditions that are good when False.
+_GOOD_WHEN_FALSE = frozenset({"Reconciling", "Stalled", "ChangesPlanned", "Healing"})
+
+
+class Severity(IntEnum):
+    """How bad a trouble is; the page says it in words."""
+
+    FAILS = 0
+    IMPAIRED = 1
+    WAITS = 2
+    PLANNED = 3
+
+    @property
+    def word(self) -> str:
+        """Return the word that the page shows."""
+        return ("Not working", "Impaired", "Waiting", "Planned")[self]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing that is wrong, of one object or of many.
+
+    Attributes:
+        names: of the first objects, by name; `count` is how many there are.
+        also: more sentences of the same object.
+        section: the heading of the page on troubleshooting.
+        command: what shows more; empty where a name fits no command.
+        since: when it began, as the object says; empty if it does not.
+    """
+
+    severity: Severity
+    kind: str
+    names: tuple[str, ...]
+    reason: str
+    message: str
+    also: tuple[str, ...] = ()
+    section: str = ""
+    command: str = ""
+    since: str = ""
+    count: int = 1
+
+
+def judge(snapshot: Snapshot, now: float) -> list[Trouble]:
+    """Return everything that is wrong, one trouble for each object.
+
+    Args:
+        snapshot: what was read.
+        now: epoch seconds.
+    """
+    return [
+        *_unread(snapshot),
+        *_of_services(snapshot, now),
+        *_of_nodes(snapshot, now),
+        *_of_target_clusters(snapshot.target_clusters.rows, now),
+    ]
+
+
+def ranked(found: Iterable[Trouble]) -> list[Trouble]:
+    """Return the troubles with those alike as one, the worst first."""
+    return sorted(_grouped(found), key=lambda each: (each.severity, each.since or "~", each.names))
+
+
+def _grouped(found: Iterable[Trouble]) -> list[Trouble]:
+    """Make one trouble of those that differ in their objects alone."""
+    groups: dict[tuple[object, ...], Trouble] = {}
+    for each in found:
+        key = (each.severity, each.kind, each.reason, each.message, each.also)
+        first = groups.get(key)
+        if first is None:
+            groups[key] = each
+            continue
+        names = (*first.names, *each.names)[:MAX_NAMES]
+        since = min(filter(None, (first.since, each.since)), default="")
+        groups[key] = replace(first, names=names, count=first.count + 1, since=since)
+    return list(groups.values())
+
+
+def _unread(snapshot: Snapshot) -> Iterator[Trouble]:
+    for kind, listed in snapshot.kinds.items():
+        if listed.problem and listed.problem != NOT_INSTALLED:
+            yield Trouble(
+                Severity.FAILS, "Page", (kind,), "NotRead", listed.problem, section=NO_POD
+            )
+
+
+def _of_services(snapshot: Snapshot, now: float) -> Iterator[Trouble]:
+    """Judge load balancers; a Service whose load balancer is in trouble is not told again."""
+    told = set()
+    served = set()
+    for row in snapshot.load_balancers.rows:
+        served.add(row.service)
+        if trouble := _of_load_balancer(row, now):
+            told.add(row.service)
+            yield trouble
+    for service in snapshot.services.rows:
+        if service.named.key in told:
+            continue
+        if trouble := _of_service(service, now, has_load_balancer=service.named.key in served):
+            yield trouble
+
+
+def _of_load_balancer(row: LoadBalancerRow, now: float) -> Trouble | None:
+    ready = _find(row.conditions, "Ready")
+    command = _describe("service", *row.service.split("/", 1))
+    also = tuple(each.message for each in _others(row.conditions, ready) if each.message)
+    about = Trouble(
+        Severity.FAILS,
+        "Service",
+        (row.service,),
+        ready.reason,
+        ready.message,
+        (*also, *row.missing),
+        NO_ADDRESS,
+        command,
+        ready.since,
+    )
+    if not ready.status:
+        message = "nobody has looked after its load balancer yet: the hooks are not called"
+        return _unanswered(about, row.named, message, now)
+    planned = _find(row.conditions, "ChangesPlanned")
+    if ready.status == "True" and planned.status == "True":
+        reason, message = planned.reason, f"{ready.message}. {planned.message}"
+        return replace(
+            about, severity=Severity.PLANNED, reason=reason, message=message, also=row.missing
+        )
+    if ready.status == "True":
+        is_whole = ready.reason == "Serving" and not about.also
+        return None if is_whole else replace(about, severity=Severity.IMPAIRED)
+    return replace(about, severity=_severity(ready.reason))
+
+
+def _of_service(row: ServiceRow, now: float, *, has_load_balancer: bool) -> Trouble | None:
+    ready = row.ready
+    about = Trouble(
+        Severity.FAILS,
+        "Service",
+        (row.named.key,),
+        ready.reason,
+        ready.message,
+        (),
+        NO_ADDRESS,
+        _describe("service", row.named.namespace, row.named.name),
+        ready.since,
+    )
+    if ready.status == "True" or (ready.reason in _UNDER_WAY and has_load_balancer):
+        return None
+    if ready.status:
+        return replace(about, severity=_severity(ready.reason))
+    if not row.wanted or row.shown or has_load_balancer:
+        return None
+    message = (
+        "it has no condition and no load balancer: the hooks are not called, or do not serve it"
+    )
+    return _unanswered(about, row.named, message, now)
+
+
+def _of_nodes(snapshot: Snapshot, now: float) -> Iterator[Trouble]:
+    instances = {row.named.name: row for row in snapshot.instances.rows}
+    warnings: dict[str, EventRow] = {}
+    for event in snapshot.events.rows:  # the newest first
+        if event.kind == "Node" and event.type == "Warning":
+            warnings.setdefault(event.object.rpartition("/")[2], event)
+    can_miss = snapshot.instances.read_at and not snapshot.instances.unread
+    for node in snapshot.nodes.rows:
+        instance = instances.get(node.named.name)
+        warning = warnings.get(node.named.name)
+        if trouble := _of_node(node, instance, warning, now):
+            yield trouble
+        elif instance is None and can_miss and node.provider_id.startswith(OUR_PROVIDER):
+            message = "it has no CloudStackInstance: the hooks are not called"
+            yield from filter(None, [_unanswered(_node(node), node.named, message, now)])
+
+
+def _node(node: NodeRow) -> Trouble:
+    name = node.named.name
+    command = _describe("node", "", name)
+    return Trouble(Severity.FAILS, "Node", (name,), "", "", (), TAINTED, command, node.ready.since)
+
+
+def _of_node(
+    node: NodeRow, instance: InstanceRow | None, warning: EventRow | None, now: float
+) -> Trouble | None:
+    about = _node(node)
+    if node.uninitialized:
+        if warning:
+            return replace(
+                about, reason=warning.reason, message=warning.message, since=warning.last
+            )
+        message = f"it has the taint {TAINT_UNINITIALIZED}, and no Event says why"
+        return _unanswered(replace(about, since=""), node.named, message, now)
+    bad = [each for each in instance.conditions if each.status == "False"] if instance else []
+    if bad and instance:
+        also = tuple(each.message for each in bad[1:])
+        if warning and warning.reason == EVENT_DELETION_HELD:
+            return replace(
+                about,
+                reason=warning.reason,
+                message=warning.message,
+                also=(bad[0].message, *also),
+                section=NOT_DELETED,
+                command=_confirm(node.named.name),
+                since=instance.missing_since or bad[0].since,
+            )
+        first = bad[0]
+        return replace(
+            about, reason=first.reason, message=first.message, also=also, since=first.since
+        )
+    if instance and instance.state not in ("", "Running"):
+        message = f"CloudStack says that its VM is {instance.state}"
+        return replace(about, reason=f"VM{instance.state}", message=message)
+    if node.ready.status and node.ready.status != "True":
+        ready = node.ready
+        message = f"its VM runs, and the Node is not Ready: {ready.message or ready.reason}"
+        return replace(about, severity=Severity.IMPAIRED, reason=ready.reason, message=message)
+    return None
+
+
+def _of_target_clusters(found: Iterable[TargetClusterRow], now: float) -> Iterator[Trouble]:
+    for row in found:
+        if trouble := _of_target_cluster(row, now):
+            yield trouble
+
+
+def _of_target_cluster(row: TargetClusterRow, now: float) -> Trouble | None:
+    ready = _find(row.conditions, "Ready")
+    about = Trouble(
+        Severity.FAILS,
+        "TargetCluster",
+        (row.named.key,),
+        ready.reason,
+        ready.message,
+        (),
+        NOT_READY,
+        _describe("targetcluster", row.named.namespace, row.named.name),
+        ready.since,
+    )
+    if not ready.status:
+        message = "it has no status: the hooks are not called"
+        return None if row.suspended else _unanswered(about, row.named, message, now)
+    bad = [each for each in _others(row.conditions, ready) if each.reason not in _WISHED]
+    changed = [each for each in row.conditions if each.type == "ClusterChanged"]
+    expiring = [each for each in row.conditions if each.reason == "ExpiringSoon"]
+    causes = [each for each in (*bad, *expiring, *changed) if each.message]
+    if ready.status == "True" and not causes:
+        return None
+    first = causes[0] if ready.status == "True" else ready
+    also = tuple(each.message for each in causes if each.message != first.message)
+    severity = Severity.FAILS if ready.status == "False" else Severity.IMPAIRED
+    return replace(
+        about,
+        severity=Severity.WAITS if ready.reason in _UNDER_WAY else severity,
+        reason=first.reason,
+        message=first.message,
+        also=(*also, *row.results),
+        since=first.since,
+    )
+
+
+def _severity(reason: str) -> Severity:
+    """Return how bad it is that an object is not ready."""
+    if reason in _PLANNED:
+        return Severity.PLANNED
+    return Severity.WAITS if reason in _UNDER_WAY else Severity.FAILS
+
+
+def _others(conditions: Iterable[Said], ready: Said) -> list[Said]:
+    """Return the conditions besides Ready that are not as they should be, the first cause first."""
+    bad = [
+        each
+        for each in conditions
+        if each.type not in ("Ready", "ClusterChanged", *_GOOD_WHEN_FALSE)
+        and each.status == "False"
+        and each.message != ready.message
+    ]
+    stalled = [each for each in conditions if each.type == "Stalled" and each.status == "True"]
+    return [*bad, *(each for each in stalled if each.message != ready.message)]
+
+
+def _unanswered(about: Trouble, named: Named, message: str, now: float) -> Trouble | None:
+    """Return the trouble of an object that nobody answers for; None while it is new."""
+    created = read_time(named.created)
+    if created is None or now - created < UNANSWERED_SECONDS:
+        return None
+    since = about.since or named.created
+    return replace(about, reason="NotAnswered", message=message, since=since)
+
+
+def _find(conditions: Iterable[Said], kind: str) -> Said:
+    return next((each for each in conditions if each.type == kind), Said())
+
+
+def _describe(kind: str, namespace: str, name: str) -> str:
+    """Return the command that shows all of an object; empty where a name could be another word."""
+    if not all(OBJECT_NAME.fullmatch(each) for each in (namespace or "none", name)):
+        return ""
+    place = f"--namespace {namespace} " if namespace else ""
+    return f"kubectl {place}describe {kind} {name}"
+
+
+def _confirm(node: str) -> str:
+    if not OBJECT_NAME.fullmatch(node):
+        return ""
+    return f"kubectl annotate node {node} {NODE_ANNOTATION_PREFIX}confirm-deletion=true"
