@@ -1,6 +1,7 @@
 """Which servers are trusted: certificate authorities in files or texts, and our own certificate."""
 
 import os
+import re
 import ssl
 from contextlib import suppress
 from functools import lru_cache
@@ -9,6 +10,9 @@ from pathlib import Path
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from hooks.http.sockets import BoundedTlsSocket
+
+#: A certificate in PEM.
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class BadTrust(Exception):
@@ -24,7 +28,8 @@ def new_context(ca_path: str = "", *, ca: str = "", verify: bool = True) -> ssl.
     Args:
         ca_path: a file (PEM) of authorities, a folder of such files, whatever their names are, or
             several folders with `:` between them.
-        ca: authorities in PEM, in its place.
+        ca: authorities in PEM, in its place; those that cannot be read are left out, as Go does,
+            unless none can.
         verify: whether the server's certificate is checked at all.
 
     Raises:
@@ -32,7 +37,7 @@ def new_context(ca_path: str = "", *, ca: str = "", verify: bool = True) -> ssl.
     """
     paths = _authorities(ca_path)
     if ca:
-        context = ssl.create_default_context(cadata=ca)
+        context = _context_of(ca)
     elif paths[1:] or Path(paths[0]).is_dir():
         context = ssl.create_default_context(capath=paths[0])
         for folder in paths:
@@ -46,6 +51,24 @@ def new_context(ca_path: str = "", *, ca: str = "", verify: bool = True) -> ssl.
         context.verify_mode = ssl.CERT_NONE
     context.sslsocket_class = BoundedTlsSocket
     return context
+
+
+def _context_of(ca: str) -> ssl.SSLContext:
+    """Make a context that trusts the authorities in a text. Raises ssl.SSLError if none is one."""
+    try:
+        return ssl.create_default_context(cadata=ca)
+    except ssl.SSLError:
+        good = list(filter(_is_certificate, _CERTIFICATE.findall(ca)))
+        if not good:
+            raise
+        return ssl.create_default_context(cadata="\n".join(good))
+
+
+def _is_certificate(block: str) -> bool:
+    with suppress(ssl.SSLError):
+        ssl.create_default_context(cadata=block)
+        return True
+    return False
 
 
 def _authorities(ca_path: str) -> tuple[str, ...]:

@@ -384,6 +384,8 @@ def _page(what: str, answer: Json) -> tuple[list[Json], str]:
     """Read a page of a list; return its objects, and the token of the next page."""
     listed = answer.get("items") or []
     metadata = answer.get("metadata") or {}
+    if "items" not in answer and not str(answer.get("kind", "")).endswith("List"):
+        raise KubeUnreachable(f"{what}: the answer is no list")
     if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
         raise KubeUnreachable(f"{what}: the answer's items are not a list of objects")
     if not isinstance(metadata, dict):

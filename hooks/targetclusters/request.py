@@ -81,9 +81,9 @@ class IntOrPercent(str):
         return int(self.removesuffix("%")) == 0
 
     def of(self, total: int) -> int:
-        """Return how many that is of a whole, rounded up."""
+        """Return how many that is of a whole, rounded up: of nothing, a share asks for one."""
         number = int(self.removesuffix("%"))
-        return -(-number * total // 100) if self.endswith("%") else number
+        return -(-number * max(1, total) // 100) if self.endswith("%") else number
 
 
 class HealthChecks(View, frozen=True):

@@ -9,7 +9,7 @@ from hooks.kube.conditions import Condition
 from hooks.kube.objects import items
 from hooks.kube.times import timestamp
 from hooks.targetclusters.health.model import Failure, Nodes, ProbeResult, ReadyCount
-from hooks.targetclusters.request import Spec
+from hooks.targetclusters.request import HealthChecks, Spec
 
 #: Seconds before the credentials expire at which a warning starts.
 EXPIRY_NOTICE = 7 * 86400.0
@@ -45,8 +45,12 @@ def judge(probe: ProbeResult, spec: Spec) -> tuple[Condition, ...]:
         message += "; of certificate and token in the kubeconfig, a cluster takes the certificate"
     if not probe.verified:
         message += "; its certificate is not verified (insecure-skip-tls-verify)"
+    credentials = Condition(CREDENTIALS, "True", "Accepted", message)
+    if not probe.accepted:
+        message = "the cluster says nobody's name and shows no list: nothing shows who we are to it"
+        credentials = Condition(CREDENTIALS, "Unknown", "NotShown", message)
     return (
-        Condition(CREDENTIALS, "True", "Accepted", message),
+        credentials,
         Condition(REACHABLE, "True", "Answered", f"{probe.server} answers"),
         _judge_nodes(probe.nodes, spec),
         _judge_pods(probe.pods, spec),
@@ -150,6 +154,11 @@ def _judge_pods(pods: ReadyCount | Failure | None, spec: Spec) -> Condition:
     if not isinstance(pods, ReadyCount):
         return _not_read(PODS, pods)
     namespaces, required = ", ".join(spec.health.pod_namespaces), spec.health.min_ready_pods
+    if not pods.total:
+        # A control plane alone has none in kube-system; who names another namespace wants some.
+        is_default = spec.health.pod_namespaces == HealthChecks().pod_namespaces
+        message = f"no pods in {namespaces}: healthChecks.podNamespaces may name others, or none"
+        return Condition(PODS, "True" if is_default else "Unknown", "NoPods", message)
     message = f"{pods.ready} of {pods.total} pods are ready in {namespaces}"
     if required != "100%":
         message += f", {required} required"
@@ -187,9 +196,12 @@ def _count_result(before: CheckState, found: Condition, spec: Spec, *, certain: 
             return CheckState(found, 0, successes)
         message = f"{successes} of {spec.success_threshold} probes succeeded"
         return CheckState(replace(current, message=message), 0, successes)
-    failures = before.failures + 1
-    enough = certain or failures >= spec.failure_threshold
-    if enough or current.status == found.status:
+    if current.status == found.status:
+        return CheckState(found, max(spec.failure_threshold, before.failures + 1), 0)
+    # From False to Unknown, or back, is as much a change as from True: the count begins anew.
+    is_first = current.status != "True" and before.failures >= spec.failure_threshold
+    failures = 1 if is_first else before.failures + 1
+    if certain or failures >= spec.failure_threshold:
         return CheckState(found, failures, 0)
     message = f"{failures} of {spec.failure_threshold} probes failed: {found.message}"
     return CheckState(replace(current, message=message), failures, 0)

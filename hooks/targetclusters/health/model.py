@@ -72,6 +72,8 @@ class ProbeResult:
         two_credentials: whether the kubeconfig holds a certificate and a token or password.
         expires: epoch seconds at which the credentials expire; None for never.
         answered: whether the cluster answered anything at all.
+        accepted: whether this probe saw that the cluster takes our credentials: it said who we are,
+            or answered a list.
         cluster: which cluster it is; None if that is not known.
         identity_age: how many probes ago it was asked which cluster it is.
         user: who we are there; empty if it does not say, None if that is not known.
@@ -92,6 +94,7 @@ class ProbeResult:
     two_credentials: bool = False
     expires: float | None = None
     answered: bool = False
+    accepted: bool = True
     cluster: ClusterIdentity | None = None
     identity_age: int = 0
     user: str | None = None

@@ -55,24 +55,51 @@ def probe_cluster(
     if failure is not None:
         answered = failure.kind == "credentials" or failure.reason == "NotReady"
         return replace(started, failure=failure, answered=answered)
-    version = ""
+    version, named = "", ""
     try:
         version = one_line(target.get("/version", deadline=deadline).get("gitVersion"), 64)
     except KubeRefused as error:  # any other refusal is about the version alone
         if error.code == 401:
             return replace(started, failure=_failure(error), answered=True)
+        named = _refused_user(error.text)
     except KubeError as error:
         return replace(started, failure=_failure(error))
     result = _ask_identities(target, replace(started, answered=True, version=version), deadline)
     if result.failure is not None:
         return result
+    if started.user is None:
+        named = named or result.user or ""
     down: set[str] = set()
     nodes = _read_list(lambda: _read_nodes(target, down, deadline))
     pods = _read_list(lambda: _count_pods(target, pod_namespaces, down, deadline))
     for found in (nodes, pods):
         if isinstance(found, Failure) and result.failure is None:
             result = _add_refusal(result, found)
-    return result if result.failure else replace(result, nodes=nodes, pods=pods)
+    if result.failure:
+        return result
+    result = replace(result, nodes=nodes, pods=pods)
+    return _judge_proof(result, is_named=bool(named), asks_pods=bool(pod_namespaces))
+
+
+def _judge_proof(result: ProbeResult, *, is_named: bool, asks_pods: bool) -> ProbeResult:
+    """Tell what shows that a Kubernetes API server answered, and took our credentials.
+
+    One may hide anything from us, but its refusals name us. Where everything is refused without a
+    name, a gateway or another server answers. Who said before who we are may be slow to list.
+    """
+    failures = [each for each in (result.nodes, result.pods) if isinstance(each, Failure)]
+    is_listed = isinstance(result.nodes, Nodes) or (
+        asks_pods and isinstance(result.pods, ReadyCount)
+    )
+    is_named = is_named or any(_refused_user(each.message) for each in failures)
+    is_slow = any(each.reason == "NotRead" for each in failures)
+    if is_listed or is_named or (is_slow and result.user):
+        return result
+    if result.version:
+        return replace(result, accepted=False)
+    message = "it answers, and nothing in its answers shows a Kubernetes API server"
+    failure = Failure("connection", "NotKubernetes", message)
+    return replace(result, failure=failure, answered=False)
 
 
 def _carry_over(started: ProbeResult, before: ProbeResult | None) -> ProbeResult:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from hooks.http.tls import BadTrust, file_context
+from hooks.http.tls import BadTrust, file_context, new_context
 from hooks.http.transport import HttpAnswer, Request, Transport
 from tests.certificates import make_certificates
 from tests.targets import servers
@@ -23,6 +24,19 @@ def test_a_context_is_shared_until_a_file_of_it_changes(tmp_path: Path) -> None:
     assert file_context(str(made.authority)) is first
     shutil.copyfile(make_certificates(tmp_path / "new").authority, made.authority)
     assert file_context(str(made.authority)) is not first
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["first", "last"])
+def test_authorities_that_cannot_be_read_are_left_out_if_one_can(order: tuple[int, int]) -> None:
+    bad = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n"
+    whole = Authority().pem
+    parts = [whole, bad]
+    context = new_context(ca="".join(parts[place] for place in order))
+    assert context.cert_store_stats()["x509_ca"] == 1
+    cut = whole + Authority().pem[:300]
+    assert new_context(ca=cut).cert_store_stats()["x509_ca"] == 1
+    with pytest.raises(ssl.SSLError):
+        new_context(ca=bad)
 
 
 def test_a_changed_file_of_authorities_is_used_for_the_next_request(tmp_path: Path) -> None:
@@ -84,7 +98,7 @@ def test_folders_that_cannot_be_used_are_named(path: str, named: str, tmp_path: 
 
 UNREADABLE = """
 import os, tempfile
-from hooks.http.tls import BadTrust, file_context
+from hooks.http.tls import BadTrust, file_context, new_context
 
 with tempfile.TemporaryDirectory() as parent:
     os.chmod(parent, 0o755)

@@ -157,7 +157,14 @@ def test_an_api_that_answers_is_not_enough(change: Json, spec: Json, message: st
             id="no-pods-are-asked-for",
         ),
         pytest.param(
-            {"pods": {"kube-system": [pod("old", ready=False, phase="Failed", reason="Evicted")]}},
+            {
+                "pods": {
+                    "kube-system": [
+                        pod("dns"),
+                        pod("old", ready=False, phase="Failed", reason="Evicted"),
+                    ]
+                }
+            },
             {},
             id="an-evicted-pod",
         ),
@@ -198,6 +205,67 @@ def test_what_may_not_be_read_is_unknown_and_named() -> None:
         assert watched.says("SystemPodsReady") == "True AllReady"
         assert watched.says("Ready") == "Unknown Forbidden"
         assert status["stale"] is True
+
+
+@pytest.mark.parametrize(
+    ("named", "said"), [({}, "True NoPods"), ({"podNamespaces": ["kube-sytem"]}, "Unknown NoPods")]
+)
+def test_a_namespace_that_is_named_has_pods(named: dict[str, list[str]], said: str) -> None:
+    with (
+        fake_cluster.running(FakeCluster(pods={})) as cluster,
+        operating(own_cluster(cluster.url)) as operator,
+    ):
+        watched = driven(operator, failureThreshold=1, healthChecks=named)
+        watched.probe()
+        assert watched.says("SystemPodsReady") == said
+
+
+class Gateway(FakeCluster):
+    """A server that is no API server: it refuses everything, and names nobody."""
+
+    def answer(self, path: str, query: dict[str, list[str]], token: str) -> tuple[int, str]:
+        code, body = super().answer(path, query, token)
+        is_answered = path in self.answers
+        return (code, body) if is_answered else (404, '{"message": "no route matched"}')
+
+
+@pytest.mark.parametrize(
+    ("answers", "credentials", "reachable"),
+    [
+        pytest.param({}, "Unknown NotProbed", "False NotKubernetes", id="nothing"),
+        pytest.param(
+            {"/version": (200, {"gitVersion": "v1.36.3"})},
+            "Unknown NotShown",
+            "True Answered",
+            id="a version, which everybody may read",
+        ),
+        pytest.param(
+            {"/version": (403, {"message": 'User "u" cannot get path "/version"'})},
+            "True Accepted",
+            "True Answered",
+            id="our name",
+        ),
+        pytest.param(
+            {"/api/v1/nodes": (200, {"items": []})}, "True Accepted", "True Answered", id="a list"
+        ),
+        pytest.param(
+            {"/api/v1/nodes": (200, {})}, "Unknown NotProbed", "False NotKubernetes", id="no list"
+        ),
+    ],
+)
+def test_a_cluster_is_what_answers_as_one(
+    answers: dict[str, tuple[int, Json]], credentials: str, reachable: str
+) -> None:
+    checks = {"minReadyNodes": 0, "podNamespaces": []}
+    with (
+        fake_cluster.running(Gateway(answers=answers)) as cluster,
+        operating(own_cluster(cluster.url)) as operator,
+    ):
+        watched = driven(operator, failureThreshold=1, healthChecks=checks)
+        watched.probe()
+        assert watched.says("CredentialsValid") == credentials
+        assert watched.says("Reachable") == reachable
+        assert (watched.says("Ready") == "True Healthy") is (credentials == "True Accepted")
 
 
 def test_a_changed_spec_is_probed_at_once() -> None:

@@ -102,7 +102,8 @@ def test_a_server_that_proves_nothing_is_pointed_out() -> None:
         pytest.param(IntOrPercent(0), 0, 0, True, id="none-asked-for"),
         pytest.param(IntOrPercent("80%"), 4, 5, True, id="exactly-the-share"),
         pytest.param(IntOrPercent("80%"), 3, 4, False, id="rounded-up"),
-        pytest.param(IntOrPercent("100%"), 0, 0, True, id="all-of-none"),
+        pytest.param(IntOrPercent("100%"), 0, 0, False, id="all-of-none"),
+        pytest.param(IntOrPercent("0%"), 0, 0, True, id="no-share-of-none"),
     ],
 )
 def test_enough_nodes_are_ready(share: IntOrPercent, ready: int, total: int, enough: bool) -> None:
@@ -149,6 +150,26 @@ def test_conditions_turn_at_their_thresholds(
     words: str, failures: int, successes: int, expected: str
 ) -> None:
     assert sequence(words, failures, successes) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        pytest.param("NNUN", "UFFF", id="one-lost-probe-leaves-it-false"),
+        pytest.param("NNUUU", "UFFUU", id="enough-make-it-unknown"),
+        pytest.param("NNUUNUN", "UFFUUUU", id="and-one-of-them-does-not-make-it-false-again"),
+        pytest.param("NNUUNN", "UFFUUF", id="but-enough-do"),
+        pytest.param("NNUT", "UFFT", id="a-good-word-counts"),
+    ],
+)
+def test_false_and_unknown_turn_at_the_threshold_as_well(words: str, expected: str) -> None:
+    down = replace(HEALTHY, nodes=Nodes(ReadyCount(0, 3)))
+    probes = {"T": HEALTHY, "N": down, "U": failed("connection")}
+    checks, statuses = read_checks({}), ""
+    for word in words:
+        checks = count_probe(checks, probes[word], SPEC)
+        statuses += checks[NODES].condition.status[0]
+    assert statuses == expected
 
 
 def test_an_unusable_kubeconfig_counts_at_once() -> None:
