@@ -51,6 +51,8 @@ _REASONS = {
     Refused: REASON_CLOUDSTACK_REFUSED,
     Throttled: "CloudStackThrottles",
 }
+#: Seconds until Metacontroller calls again after a lane was not free in time.
+BUSY_AGAIN = 0.1
 #: Changes of members have a lane of their own, and run beside what comes after them: one at a time,
 #: so that members are added before others are removed.
 _MEMBERS = actions.Assign | actions.Remove | actions.MembersTogether
@@ -195,7 +197,10 @@ class LoadBalancerCall(Call[Facts, Action]):
             # The next call finds the same. Shown now, it would not count as drift then.
             return Plan(status.unchanged(request, self.wait))
         if isinstance(error, JobRunning | NetworkBusy | TimeUp) or is_out_of_time:
-            return Plan(status.unfinished(request, now, str(error), status=self.planned))
+            answer = status.unfinished(request, now, str(error), status=self.planned)
+            if isinstance(error, NetworkBusy):  # it has waited: the lane may be free by now
+                answer["resyncAfterSeconds"] = BUSY_AGAIN
+            return Plan(answer)
         reasons = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
         reason = next(reasons, "CloudStackUnreachable")
         ready = Condition("Ready", "Unknown", reason, str(error))

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
@@ -150,21 +151,24 @@ class _Reader:
         self._deadline = context.deadline
 
     def with_contents(self, facts: Facts) -> Facts:
-        """Read what is on the addresses that count, beside the addresses themselves."""
+        """Read what is on the addresses that count, and a tier's ACL items beside that."""
         found = find_candidates(facts)
-        state = self._contents(facts, found)
         tier = facts.tier
         is_in_vpc = tier is not None or any(each.vpc_id for each in facts.state.addresses)
         request = self._request
         matters = request.is_deleting or request.recorded.address or request.spec.plan_only
         if not (is_in_vpc and (found or matters)):
-            return replace(facts, state=state)
-        items = {each.id: each for each in self._tagged_items()}
-        if tier is not None:
-            if request.is_deleting and not found:
-                listed = read_items_of_vpc(tier.vpc_id, self._cloud, self._deadline)
-                items |= {each.id: each for each in listed}
-            tier, listed = read_acl(tier, self._cloud, self._deadline)
+            return replace(facts, state=self._contents(facts, found))
+        with ThreadPoolExecutor(2, thread_name_prefix="items") as pool:
+            tagged = pool.submit(self._tagged_items)
+            acl = pool.submit(read_acl, tier, self._cloud, self._deadline) if tier else None
+            state = self._contents(facts, found)
+        items = {each.id: each for each in tagged.result()}
+        if tier is not None and request.is_deleting and not found:
+            listed = read_items_of_vpc(tier.vpc_id, self._cloud, self._deadline)
+            items |= {each.id: each for each in listed}
+        if acl is not None:
+            tier, listed = acl.result()
             items |= {each.id: each for each in listed}
         network = tier or facts.network
         return replace(facts, network=network, state=replace(state, acl=tuple(items.values())))
@@ -180,6 +184,7 @@ class _Reader:
         return self._client.list_all(NetworkAcl, self._deadline, tags=tags)
 
     def _contents(self, facts: Facts, found: Sequence[PublicIpAddress]) -> CloudState:
+        """Read what is on addresses: what needs nothing of the rest, side by side."""
         if not found:
             return replace(facts.state, rules=self._rules_by_name(facts))
         may_change_hands = (
@@ -187,7 +192,10 @@ class _Reader:
             or len(found) > 1
             or facts.owner.whose(found[0]) is not Whose.OURS
         )
-        rules = [rule for each in found for rule in self._rules(each)]
+        with ThreadPoolExecutor(2, thread_name_prefix="reads") as pool:
+            firewall = pool.submit(self._firewall_on, found)
+            forwards = pool.submit(self._forwards_on, found) if may_change_hands else None
+            rules = [rule for each in found for rule in self._rules(each)]
         self._remembered.retain([rule.id for rule in rules])
         counting = () if self._request.is_deleting else rules_with_members(facts.owner, rules)
         # Before the members: these end that a rule is due.
@@ -200,10 +208,13 @@ class _Reader:
             unread_policies=unread_policies,
             members=members,
             unread_members=unread_members,
-            firewall=tuple(rule for each in found for rule in self._firewall(each)),
+            firewall=firewall.result(),
             vms=self._vms(),
         )
-        return self._with_forwards(state, found) if may_change_hands else state
+        if forwards is None:
+            return state
+        listed = forwards.result()
+        return replace(state, forwards=listed or (), hides_forwards=listed is None)
 
     def _rules_by_name(self, facts: Facts) -> tuple[LoadBalancerRule, ...]:
         """List the rules with our names, for a deletion that finds no address of ours.
@@ -297,22 +308,27 @@ class _Reader:
     def _rules(self, address: PublicIpAddress) -> tuple[LoadBalancerRule, ...]:
         return self._client.list_all(LoadBalancerRule, self._deadline, public_ip_id=address.id)
 
-    def _with_forwards(self, state: CloudState, on: Iterable[PublicIpAddress]) -> CloudState:
+    def _forwards_on(
+        self, addresses: Iterable[PublicIpAddress]
+    ) -> tuple[PortForwardingRule, ...] | None:
         """List the port forwarding rules of addresses, which are never ours.
 
         They keep an address from being claimed or released, and so does an account whose role may
-        not list them: others may have made some.
+        not list them, then None: others may have made some.
         """
         forwards: list[PortForwardingRule] = []
-        for each in on:
+        for each in addresses:
             if each.state != "Allocated":
                 continue
             try:
                 where = {"ip_address_id": each.id}
                 forwards += self._client.list_all(PortForwardingRule, self._deadline, **where)
             except Forbidden:
-                return replace(state, hides_forwards=True)
-        return replace(state, forwards=tuple(forwards))
+                return None
+        return tuple(forwards)
+
+    def _firewall_on(self, addresses: Iterable[PublicIpAddress]) -> tuple[FirewallRule, ...]:
+        return tuple(rule for each in addresses for rule in self._firewall(each))
 
     def _firewall(self, address: PublicIpAddress) -> tuple[FirewallRule, ...]:
         """List an address's firewall rules. CloudStack refuses that before it is allocated."""
