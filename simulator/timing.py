@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal[
-    "address", "rule", "firewall", "acl", "release", "assignment", "removal", "stickiness", "tags",
-    "vm", "start", "stop", "forced stop", "reboot", "forced reboot",
+    "address", "rule", "deletion", "firewall", "acl", "release", "assignment", "removal",
+    "stickiness", "tags", "vm", "start", "stop", "forced stop", "reboot", "forced reboot",
 ]  # fmt: skip
 
 # Seconds that each kind takes alone.
 ALONE: dict[Kind, float] = {
     "address": 0.13,
     "rule": 0.12,
+    "deletion": 0.2,
     "firewall": 0.11,
     "acl": 0.09,
     "release": 0.1,
@@ -36,7 +37,7 @@ ALONE: dict[Kind, float] = {
 }
 OTHER_JOB = 0.05  # of any other kind
 RELEASED_RULE = 0.2  # more for each rule that is deleted with an address
-RELEASED_MEMBER = 0.0015  # more for each member of the rules that are left, at each such rule
+RELEASED_MEMBER = 0.0015  # more for each member of the rules that are left, at each rule deleted
 ASSIGNED_MEMBER = 0.0042  # more for each member that is added
 CONFIGURED_MEMBER = 0.00123  # more for each member in the network's configuration
 REMOVED_MEMBER = 0.0023  # more for each member of the rule that one is removed from
@@ -69,7 +70,7 @@ class Load:
         owner: who owns the address that is acquired.
         rules: as many are deleted with an address.
         members: of those rules, or in the network's configuration after an assignment, or of the
-            rule that members are removed from.
+            rule that members are removed from, or of the rules that stay on a rule's address.
         added: members that are added.
     """
 
@@ -172,6 +173,8 @@ def alone(load: Load) -> float:
         # The rules go one after the other: on average, half of the members are left.
         sent = load.members * (load.rules + 1) / 2
         return cost + RELEASED_RULE * load.rules + RELEASED_MEMBER * sent
+    if load.kind == "deletion":
+        return cost + RELEASED_MEMBER * load.members
     if load.kind == "assignment":
         return cost + ASSIGNED_MEMBER * load.added + CONFIGURED_MEMBER * load.members
     if load.kind == "removal":

@@ -233,7 +233,10 @@ def delete_load_balancer_rule(call: Call) -> Work:
         drop_rule(call.world, rule)
         return {"success": True}
 
-    return Work(finish, load=Load("rule", rule.network.id, rule.address.id))
+    left = [each for each in call.world.rules if each.address is rule.address and each is not rule]
+    members = sum(len(each.members) for each in left)
+    load = Load("deletion", rule.network.id, rule.address.id, members=members)
+    return Work(finish, load=load)
 
 
 @command(

@@ -122,7 +122,9 @@ def test_load_balancers_of_one_network_are_slower_side_by_side(
         pytest.param(Load("tags"), 0.027, id="tags"),
         pytest.param(Load("address"), 0.13, id="an address"),
         pytest.param(Load("removal", members=100), 0.35, id="one of 100 members"),
+        pytest.param(Load("deletion"), 0.18, id="a rule without its address"),
         pytest.param(Load("release", rules=1, members=5), 0.3, id="a rule"),
+        pytest.param(Load("release", rules=4), 0.98, id="four rules"),
         pytest.param(Load("release", rules=1, members=100), 0.45, id="a rule, 100 members"),
         pytest.param(Load("release", rules=10, members=50), 2.4, id="ten rules"),
         pytest.param(Load("release", rules=10, members=1050), 10.0, id="ten, 105 members each"),
@@ -130,6 +132,14 @@ def test_load_balancers_of_one_network_are_slower_side_by_side(
 )
 def test_what_is_alone_takes_its_own_time(load: Load, measured: float) -> None:
     assert alone(load) == pytest.approx(measured, rel=0.25)
+
+
+@pytest.mark.parametrize("rules", [1, 2, 10])
+def test_rules_that_are_deleted_one_by_one_take_no_less_than_with_their_address(rules: int) -> None:
+    with_it = alone(Load("release", rules=rules, members=5 * rules))
+    left = [5 * number for number in range(rules)]
+    one_by_one = sum(alone(Load("deletion", members=members)) for members in left)
+    assert one_by_one + alone(Load("release")) == pytest.approx(with_it, rel=0.05)
 
 
 @pytest.mark.parametrize(
