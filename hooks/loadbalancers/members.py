@@ -8,6 +8,7 @@ from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
 from hooks.http.deadline import Deadline
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.fingerprint import was_asked_with
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.rule_lists import LISTS_AT_ONCE, list_deadline, why_unread
 
@@ -39,6 +40,7 @@ class _Reader:
     ) -> None:
         self._rules = rules
         owner, self._before = facts.owner, facts.state.unread_members
+        self._request = facts.request
         self._ours = frozenset(each.id for each in rules if owner.whose(each) is Whose.OURS)
         self._context = context
         self._remembered = context.members
@@ -73,21 +75,26 @@ class _Reader:
         return known
 
     def _alike(self, known: Mapping[str, Members | None]) -> dict[str, Members | None]:
-        """List one of the rules that have the same members, as the status says, for all of them.
+        """List one of the rules that had the same members, as the status says, for all of them.
 
-        Their number costs the server nothing then, when nodes come and go while a process starts
-        or another replica answers. What somebody has changed by hand in one of them leads to a
-        refusal, or lasts until members are read by their turn.
+        It counts for the others only if it has the members that the status is of. Else a call has
+        changed some rules and died, or somebody has changed this one: all are to be listed. It is
+        the rule that calls change first. What was changed in another one alone leads to a refusal,
+        or lasts until members are read by their turn.
         """
+        request = self._request
         unread = {each.id for each in self._rules if known[each.id] is None and each.state != "Add"}
-        alike = sorted(self._remembered.alike & self._ours & unread - self._remembered.due())
+        may_be = self._remembered.alike & self._ours & unread - self._remembered.due()
+        alike = [each.id for each in request.recorded.rules if each.id in may_be]
         if len(alike) < 2:
             return {}
-        if members := self._list(alike[0]):
-            for rule_id in alike[1:]:
-                self._remembered.keep(rule_id, members)
-            return dict.fromkeys(alike, members)
-        return {alike[0]: members}
+        first, *others = alike
+        members = self._list(first)
+        if not was_asked_with(request.recorded.fingerprint, request, members):
+            return {first: members}
+        for rule_id in others:
+            self._remembered.keep(rule_id, members)
+        return dict.fromkeys(alike, members)
 
     def _list(self, rule_id: str) -> Members:
         """List a rule's members. Those of a rule of ours may stay unknown to the plan."""

@@ -88,7 +88,8 @@ class MemberLists:
         is_turn: drift checks read them because it is their turn.
         is_partial: a call ended before it had read all; the next one reads the others.
         answered: what tells the statuses that the last two calls answered from others.
-        alike: the ids of rules of ours that have the same members, so that one list tells all.
+        alike: the ids of rules of ours that had the same members by the status, so that one list
+            may tell all.
         seen: the sets of members that were read since the last call.
     """
 

@@ -48,7 +48,7 @@ class RecordedMembers:
 
     Attributes:
         lists: the names of the members by VM id, by rule id; empty if it does not tell.
-        alike: the ids of the rules that have the same members, whoever these are.
+        alike: the ids of the rules that had the same members then, whoever these are.
     """
 
     lists: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -115,11 +115,10 @@ def recorded_members(
     """
     recorded = request.recorded
     condition = recorded.condition("MembersReady")
-    if not recorded.fingerprint or (condition.status, condition.reason) != ("True", ALL_ASSIGNED):
+    is_right = recorded.fingerprint and recorded.condition("Ready").status == "True"
+    if not is_right or (condition.status, condition.reason) != ("True", ALL_ASSIGNED):
         return NOTHING_RECORDED
     alike = frozenset(rule.id for rule in recorded.rules if rule.id)
-    if recorded.condition("Ready").status != "True":
-        return RecordedMembers(alike=alike)
     found: Mapping[str, str] | None
     if not is_asked_still(recorded.fingerprint, request):
         asked = (each for each in known if was_asked_with(recorded.fingerprint, request, each))

@@ -15,6 +15,7 @@ from hooks.cloudstack.client import Caller
 from hooks.cloudstack.errors import JobRunning
 from hooks.cloudstack.models.jobs import Job
 from hooks.loadbalancers.actions import perform
+from hooks.loadbalancers.call import BUSY_AGAIN
 from hooks.loadbalancers.context import RunningJobs
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.lanes import LANE_TIMEOUT, NetworkBusy
@@ -125,7 +126,7 @@ def test_a_call_does_not_wait_long_for_a_busy_network_and_writes_nothing(world: 
         assert world.writes() == {}
         go_on.set()
         assert [type(each) for each in answer.actions] == [Associate]  # tried, and not begun
-        assert answer.response["resyncAfterSeconds"] == 1  # type: ignore[typeddict-item]
+        assert answer.response["resyncAfterSeconds"] == BUSY_AGAIN  # type: ignore[typeddict-item]
         assert "another call is acquiring an address" in second.condition("Reconciling")["message"]
         holder.join()
         second.settle(hook)
