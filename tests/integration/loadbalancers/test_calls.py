@@ -77,7 +77,7 @@ def test_what_a_load_balancer_with_so_many_ports_costs(
 def test_tags_that_do_not_show_in_time_are_asked_about_and_written_once(
     world: World, hook: LoadBalancersHook
 ) -> None:
-    world.simulator.control.settings(job_delay=0.1)
+    world.simulator.control.settings(job_delay=1.0)
     lb = LoadBalancer(world, ports=ports(2)).settle(hook, seconds=30)
     assert lb.is_ready()
     tagged = world.simulator.control.calls("createTags")

@@ -107,7 +107,7 @@ def test_a_call_that_read_some_members_is_followed_by_one_that_reads_the_others(
     lb.settle(make_hook(world, cloud))
     lb.parent["status"].pop("checkedFor")
     world.nodes.pop("node-1")
-    silent, *others = [rule["id"] for rule in world.rules(lb.name)]
+    *others, silent = [rule["id"] for rule in world.rules(lb.name)]
     control = world.simulator.control
     world.human.done("deleteTags", resourceids=silent, resourcetype="LoadBalancer")
     control.fault(MEMBER_LIST, "html", when={"id": silent}, times=100)
