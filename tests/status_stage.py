@@ -232,7 +232,7 @@ def _tainted() -> Staged:
 
 def _stopped() -> Staged:
     found = (node("worker-1", ready=False), instance("worker-1", state="Stopped"))
-    return Staged(found, ("VMStopped", "CloudStack says that its VM is Stopped"))
+    return Staged(found, ("VMNotRunning", "CloudStack says that its VM is Stopped"))
 
 
 def _held() -> Staged:
@@ -259,6 +259,20 @@ def _out_of_reach() -> Staged:
     return Staged((target_cluster("prod", said, cause),), ("Unreachable", words, "a firewall"))
 
 
+def _pods_not_ready() -> Staged:
+    words = "1 of 9 pods is not ready: kube-system/coredns-1"
+    said = condition("Ready", "False", "NotReady", words)
+    cause = condition("SystemPodsReady", "False", "NotReady", words)
+    return Staged((target_cluster("prod", said, cause),), (words, "loosen spec.healthChecks"))
+
+
+def _target_contested() -> Staged:
+    found = healthy("prod")
+    words = "another writer sets a field of 1 object otherwise"
+    found["status"]["conditions"][1] = condition("ResourcesSynced", "False", "Contested", words)
+    return Staged((found,), ("Impaired", words, "ignoreDifferences"))
+
+
 def _not_synced() -> Staged:
     words = "1 of 12 objects failed"
     result = {"outcome": "Failed", "object": "ConfigMap shop/web", "message": "data is immutable"}
@@ -282,7 +296,9 @@ TROUBLES: dict[str, Callable[[], Staged]] = {
     "deletions of Nodes are held": _held,
     "a target cluster's token has expired": _credentials,
     "a target cluster is out of reach": _out_of_reach,
+    "pods of a target cluster are not ready": _pods_not_ready,
     "a target cluster is not in sync": _not_synced,
+    "another writer contests an object of a target cluster": _target_contested,
 }
 
 

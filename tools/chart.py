@@ -28,6 +28,8 @@ MADE = "# Made by `make manifests` from deploy/.\n"
 CRDS = CHART / "crds"
 FILES = CHART / "files"
 BETWEEN = "\n---\n"
+#: The folder of the status page in deploy/, and its file in the chart.
+STATUS_PAGE = "status-page"
 METACONTROLLER = ".metacontroller.k8s.io"
 
 
@@ -78,6 +80,7 @@ def files() -> dict[Path, str]:
     for operator in OPERATORS:
         for name, text_of_file in files_of(operator).items():
             found[FILES / operator.name / f"{name}.yaml"] = text_of_file
+    found[FILES / f"{STATUS_PAGE}.yaml"] = written(manifests(STATUS_PAGE))
     return found
 
 

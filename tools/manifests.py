@@ -82,6 +82,7 @@ COMBINATIONS = {
             *ADDED[TARGET_CLUSTER_OPERATOR],
         ),
     ),
+    "the cloud controller with the status page": Combination(CLOUD_CONTROLLER, ("status-page",)),
     "the target-cluster-operator with its own": Combination(
         TARGET_CLUSTER_OPERATOR,
         (f"{TARGET_CLUSTER_OPERATOR}-sidecar", *ADDED[TARGET_CLUSTER_OPERATOR]),

@@ -26,6 +26,7 @@ IMAGE = "cloudstack-metacontroller"
 KUSTOMIZATIONS = (
     "deploy/cloud-controller/kustomization.yaml",
     "deploy/overlays/quick-start/kustomization.yaml",
+    "deploy/status-page/kustomization.yaml",
     "deploy/target-cluster-operator/kustomization.yaml",
 )
 CHART_VALUES = "deploy/chart/values.schema.json"

@@ -14,6 +14,9 @@ from markupsafe import Markup, escape
 #: The image holds it beside the hooks.
 TROUBLESHOOTING = Path(__file__).resolve().parents[2] / "docs" / "guides" / "troubleshooting.md"
 
+#: The section of the reasons that the status page itself gives.
+OWN = "What only the status page says"
+
 _LINK = re.compile(r"\[([^]]+)\]\([^)]*\)")
 _CODE = re.compile(r"`([^`]+)`")
 _WORD = re.compile(r"`([A-Z][A-Za-z]+)`")
@@ -34,18 +37,29 @@ class Help:
 
 @dataclass
 class Guide:
-    """The page: HTML of its parts, and what it says by section and reason."""
+    """The page: HTML of its parts, and what it says by section and reason.
+
+    Attributes:
+        sections: the headings below the first.
+        reasons: by heading and reason, what its rows say, and for which conditions.
+    """
 
     html: Markup = field(default_factory=Markup)
-    sections: list[tuple[str, str]] = field(default_factory=list)
-    reasons: dict[str, Help] = field(default_factory=dict)
+    sections: list[str] = field(default_factory=list)
+    reasons: dict[tuple[str, str], list[tuple[frozenset[str], Help]]] = field(default_factory=dict)
 
-    def help_for(self, reason: str, section: str) -> Help | None:
-        """Return what the page says of a reason, else where its section begins, if there is one."""
-        if reason in self.reasons:
-            return self.reasons[reason]
-        anchor = slug(section)
-        return Help(anchor) if any(anchor == known for known, _ in self.sections) else None
+    def help_for(self, section: str, condition: str, reason: str) -> Help | None:
+        """Return what a section says of a reason, of a condition if its rows name any.
+
+        A section that does not know the reason is the help itself; None if there is none.
+        """
+        rows = self.reasons.get((section, reason), self.reasons.get((OWN, reason), []))
+        for conditions, found in rows:
+            if condition in conditions:
+                return found
+        if rows:
+            return rows[0][1]
+        return Help(slug(section)) if section in self.sections else None
 
 
 def slug(heading: str) -> str:
@@ -71,7 +85,7 @@ def _blocks(lines: list[str], guide: Guide) -> Iterator[Markup]:
         if heading := re.fullmatch(r"(#+) (.+)", line):
             level, text = len(heading[1]), heading[2]
             if level > 1:
-                guide.sections.append((slug(text), text))
+                guide.sections.append(text)
             yield Markup('<h{} id="{}">{}</h{}>').format(level, slug(text), inline(text), level)
         elif line.startswith("```"):
             command = _taken(lines, lambda each: not each.startswith("```"))
@@ -94,24 +108,33 @@ def _taken(lines: list[str], wanted: Callable[[str], bool]) -> list[str]:
 
 
 def _table(rows: list[str], guide: Guide) -> Markup:
-    """Make a table; each row gets the anchors of the reasons in its first two cells."""
-    head, _, *body = [
-        [cell.strip() for cell in row.strip().strip("|").split(" | ")] for row in rows
-    ]
+    """Make a table; each row gets the anchors of the reasons in its first two cells.
+
+    An empty first cell repeats the one above it.
+    """
+    head, _, *body = [[cell.strip() for cell in row.strip()[1:-1].split(" | ")] for row in rows]
+    section = guide.sections[-1] if guide.sections else ""
     titles = Markup("").join(Markup('<th scope="col">{}</th>').format(inline(c)) for c in head)
-    made = []
+    made, first = [], ""
     for cells in body:
-        new = [each for each in _WORD.findall(" ".join(cells[:2])) if each not in guide.reasons]
-        guide.reasons |= {reason: Help(reason, plain(cells[-1])) for reason in new}
-        anchors = Markup("").join(Markup('<span id="{}"></span>').format(each) for each in new)
-        shown = [Markup("<td>{}</td>").format(inline(cell)) for cell in cells[1:]]
-        first = Markup("<td>{}{}</td>").format(anchors, inline(cells[0]))
-        made.append(Markup("<tr>{}</tr>").format(Markup("").join((first, *shown))))
-    title = guide.sections[-1][1] if guide.sections else ""
+        first = cells[0] or first
+        anchors = Markup("").join(_anchors(first, cells, section, guide))
+        shown = Markup("").join(Markup("<td>{}</td>").format(inline(c)) for c in cells[1:])
+        made.append(Markup("<tr><td>{}{}</td>{}</tr>").format(anchors, inline(cells[0]), shown))
     return Markup(
-        '<div class="wide"><table><caption>{}</caption><thead><tr>{}</tr></thead>'
-        "<tbody>{}</tbody></table></div>"
-    ).format(title, titles, Markup("\n").join(made))
+        '<div class="wide" role="region" aria-label="{0}" tabindex="0"><table><caption>{0}'
+        "</caption><thead><tr>{1}</tr></thead><tbody>{2}</tbody></table></div>"
+    ).format(section, titles, Markup("\n").join(made))
+
+
+def _anchors(first: str, cells: list[str], section: str, guide: Guide) -> Iterator[Markup]:
+    """Note what a row says of its reasons; yield an anchor for each."""
+    conditions = frozenset(_WORD.findall(first))
+    for reason in _WORD.findall(" ".join(cells[:2])):
+        known = guide.reasons.setdefault((section, reason), [])
+        anchor = "-".join((slug(section), *([str(len(known))] if known else []), reason))
+        known.append((conditions, Help(anchor, plain(cells[-1]))))
+        yield Markup('<span id="{}"></span>').format(anchor)
 
 
 def plain(text: str) -> str:

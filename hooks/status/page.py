@@ -124,7 +124,7 @@ def _bounded(rows: Sequence[Json], limit: int, *, total: int = 0) -> Json:
 
 
 def _trouble(trouble: Trouble, guide: Guide, now: float) -> Json:
-    found = guide.help_for(trouble.reason, trouble.section)
+    found = guide.help_for(trouble.section, trouble.condition, trouble.reason)
     more = trouble.count - len(trouble.names)
     return {
         "state": trouble.severity.word,

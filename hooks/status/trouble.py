@@ -76,6 +76,7 @@ class Trouble:
         names: of the first objects, by name; `count` is how many there are.
         also: more sentences of the same object.
         section: the heading of the page on troubleshooting.
+        condition: which one says so, where the page on troubleshooting tells them apart.
         command: what shows more; empty where a name fits no command.
         since: when it began, as the object says; empty if it does not.
     """
@@ -89,6 +90,7 @@ class Trouble:
     section: str = ""
     command: str = ""
     since: str = ""
+    condition: str = ""
     count: int = 1
 
 
@@ -131,7 +133,7 @@ def _unread(snapshot: Snapshot) -> Iterator[Trouble]:
     for kind, listed in snapshot.kinds.items():
         if listed.problem and listed.problem != NOT_INSTALLED:
             yield Trouble(
-                Severity.FAILS, "Page", (kind,), "NotRead", listed.problem, section=NO_POD
+                Severity.FAILS, "Page", (kind,), "ListFailed", listed.problem, section=NO_POD
             )
 
 
@@ -167,7 +169,7 @@ def _of_load_balancer(row: LoadBalancerRow, now: float) -> Trouble | None:
         ready.since,
     )
     if not ready.status:
-        message = "nobody has looked after its load balancer yet: the hooks are not called"
+        message = "Nobody has looked after its load balancer yet: the hooks are not called"
         return _unanswered(about, row.named, message, now)
     planned = _find(row.conditions, "ChangesPlanned")
     if ready.status == "True" and planned.status == "True":
@@ -201,7 +203,7 @@ def _of_service(row: ServiceRow, now: float, *, has_load_balancer: bool) -> Trou
     if not row.wanted or row.shown or has_load_balancer:
         return None
     message = (
-        "it has no condition and no load balancer: the hooks are not called, or do not serve it"
+        "It has no condition and no load balancer: the hooks are not called, or do not serve it"
     )
     return _unanswered(about, row.named, message, now)
 
@@ -219,7 +221,7 @@ def _of_nodes(snapshot: Snapshot, now: float) -> Iterator[Trouble]:
         if trouble := _of_node(node, instance, warning, now):
             yield trouble
         elif instance is None and can_miss and node.provider_id.startswith(OUR_PROVIDER):
-            message = "it has no CloudStackInstance: the hooks are not called"
+            message = "It has no CloudStackInstance: the hooks are not called"
             yield from filter(None, [_unanswered(_node(node), node.named, message, now)])
 
 
@@ -238,7 +240,7 @@ def _of_node(
             return replace(
                 about, reason=warning.reason, message=warning.message, since=warning.last
             )
-        message = f"it has the taint {TAINT_UNINITIALIZED}, and no Event says why"
+        message = f"It has the taint {TAINT_UNINITIALIZED}, and no Event says why"
         return _unanswered(replace(about, since=""), node.named, message, now)
     bad = [each for each in instance.conditions if each.status == "False"] if instance else []
     if bad and instance:
@@ -259,10 +261,10 @@ def _of_node(
         )
     if instance and instance.state not in ("", "Running"):
         message = f"CloudStack says that its VM is {instance.state}"
-        return replace(about, reason=f"VM{instance.state}", message=message)
+        return replace(about, reason="VMNotRunning", message=message)
     if node.ready.status and node.ready.status != "True":
         ready = node.ready
-        message = f"its VM runs, and the Node is not Ready: {ready.message or ready.reason}"
+        message = f"Its VM runs, and the Node is not Ready: {ready.message or ready.reason}"
         return replace(about, severity=Severity.IMPAIRED, reason=ready.reason, message=message)
     return None
 
@@ -287,7 +289,7 @@ def _of_target_cluster(row: TargetClusterRow, now: float) -> Trouble | None:
         ready.since,
     )
     if not ready.status:
-        message = "it has no status: the hooks are not called"
+        message = "It has no status: the hooks are not called"
         return None if row.suspended else _unanswered(about, row.named, message, now)
     bad = [each for each in _others(row.conditions, ready) if each.reason not in _WISHED]
     changed = [each for each in row.conditions if each.type == "ClusterChanged"]
@@ -305,6 +307,7 @@ def _of_target_cluster(row: TargetClusterRow, now: float) -> Trouble | None:
         message=first.message,
         also=(*also, *row.results),
         since=first.since,
+        condition=_cause(row.conditions, first),
     )
 
 
@@ -335,6 +338,13 @@ def _unanswered(about: Trouble, named: Named, message: str, now: float) -> Troub
         return None
     since = about.since or named.created
     return replace(about, reason="NotAnswered", message=message, since=since)
+
+
+def _cause(conditions: Iterable[Said], ready: Said) -> str:
+    """Return the type of the condition that Ready repeats."""
+    said = ready.reason, ready.message
+    same = (each for each in conditions if (each.reason, each.message) == said)
+    return next((each.type for each in same if each.type not in ("Ready", "Stalled")), "")
 
 
 def _find(conditions: Iterable[Said], kind: str) -> Said:

@@ -52,6 +52,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "target-cluster-operator-service-monitor": {f"{OPERATOR}.serviceMonitor": True},
     "target-cluster-operator-validation": {f"{OPERATOR}.validation": True},
 }
+STATUS_PAGE = {"statusPage.enabled": True}
 NEITHER = {f"{CLOUD}.enabled": False, f"{OPERATOR}.enabled": False}
 #: CRDs are kept whatever the values are, and Metacontroller's are in `crds/`: Helm makes them
 #: first, where they are missing, and never deletes them.
@@ -146,7 +147,17 @@ def test_every_component_has_a_value() -> None:
         for operator in chart.OPERATORS
         for name in chain(operator.added("cluster"), *operator.modes.values())
     }
-    assert there - WITHOUT_A_VALUE == known | {WITHOUT_PROTECTION} == set(CHOSEN)
+    known |= {WITHOUT_PROTECTION, chart.STATUS_PAGE}
+    assert there - WITHOUT_A_VALUE == known == {*CHOSEN, chart.STATUS_PAGE}
+
+
+def test_the_status_page_is_the_same_by_value_and_by_folder_beside_an_operator_or_alone(
+    tmp_path: Path,
+) -> None:
+    alone = by_identity(render(DEPLOY / chart.STATUS_PAGE).objects)
+    assert of_chart(*values(tmp_path, {**NEITHER, **STATUS_PAGE}), crds=False) == alone
+    beside = render(composed(tmp_path / "overlay", CLOUD_CONTROLLER, chart.STATUS_PAGE))
+    assert of_chart(*values(tmp_path, STATUS_PAGE)) == by_identity(beside.objects)
 
 
 def test_what_is_made_is_current() -> None:

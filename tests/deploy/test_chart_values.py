@@ -98,6 +98,12 @@ OTHER: dict[str, Any] = {
     f"{OPERATOR}.nodeSelector": {"example.com/pool": "system"},
     f"{OPERATOR}.tolerations": [{"key": "example.com/reserved", "effect": "NoSchedule"}],
     f"{OPERATOR}.podAnnotations": {"example.com/team": "platform"},
+    "statusPage.enabled": False,
+    "statusPage.settings": {"LOG_LEVEL": "debug"},
+    "statusPage.resources": {"limits": {"memory": "1Gi"}},
+    "statusPage.nodeSelector": {"example.com/pool": "system"},
+    "statusPage.tolerations": [{"key": "example.com/reserved", "operator": "Exists"}],
+    "statusPage.podAnnotations": {"example.com/team": "platform"},
     "image.repository": "registry.example.com/cloudstack-metacontroller",
     "image.tag": f"0.2.0@sha256:{'0' * 64}",
     "image.pullPolicy": "Always",
@@ -112,7 +118,11 @@ OTHER: dict[str, Any] = {
 
 
 #: With these, each of the others has something to change.
-BEFORE: dict[str, Any] = {f"{OPERATOR}.enabled": True, "apiServer.host": "api.example.com"}
+BEFORE: dict[str, Any] = {
+    f"{OPERATOR}.enabled": True,
+    "statusPage.enabled": True,
+    "apiServer.host": "api.example.com",
+}
 WITH_CLUSTERS: dict[str, Any] = {**BEFORE, f"{CLOUD}.metacontroller": "cluster"}
 
 
@@ -199,6 +209,8 @@ def test_the_settings_that_may_be_made_are_those_that_the_manifests_leave_open()
         assert open_ones - known == (usual if values_of_operator == CLOUD else set())
         assert not open_ones & fixed
         given |= open_ones | fixed
+    # Those of the status page mean the same in an operator.
+    assert set(schema()["definitions"]["statusPageSettings"]["properties"]) <= given
     # What names a file needs a volume, too: the chart has values for those that it mounts.
     assert {name for name in known - given if not name.endswith("_FILE")} == set()
 

@@ -43,7 +43,7 @@ def test_its_twin_is_json(hooks: Hooks) -> None:
 
 
 def test_links_lead_to_what_is_served(hooks: Hooks) -> None:
-    assert b'id="AddressNotFree"' in hooks.get("/troubleshooting").body
+    assert b'id="a-service-has-no-address-AddressNotFree"' in hooks.get("/troubleshooting").body
 
 
 def test_head_gets_no_body_and_nothing_is_posted(hooks: Hooks) -> None:
@@ -99,7 +99,7 @@ def test_an_api_server_that_is_gone_is_said_and_not_the_end(tmp_path: Path) -> N
         page = hooks.get("/")
         hooks.api_server.__enter__()
         assert page.code == 200
-        assert "NotRead" in page.body.decode()
+        assert "ListFailed" in page.body.decode()
 
 
 def test_without_it_the_root_names_the_hooks(tmp_path: Path) -> None:
