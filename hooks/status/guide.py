@@ -122,8 +122,8 @@ def _table(rows: list[str], guide: Guide) -> Markup:
         shown = Markup("").join(Markup("<td>{}</td>").format(inline(c)) for c in cells[1:])
         made.append(Markup("<tr><td>{}{}</td>{}</tr>").format(anchors, inline(cells[0]), shown))
     return Markup(
-        '<div class="wide" role="region" aria-label="{0}" tabindex="0"><table><caption>{0}'
-        "</caption><thead><tr>{1}</tr></thead><tbody>{2}</tbody></table></div>"
+        '<div class="wide" role="region" aria-label="{0}" tabindex="0"><table><caption><span>{0}'
+        "</span></caption><thead><tr>{1}</tr></thead><tbody>{2}</tbody></table></div>"
     ).format(section, titles, Markup("\n").join(made))
 
 
