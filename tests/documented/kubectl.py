@@ -43,6 +43,7 @@ FLAGS = {
     "get": {"-A", "-L", "-l", "-o", "--all-namespaces", "--field-selector"},
     "logs": {"--all-containers", "--since"},
     "patch": {"-p", "--type", "--patch-file"},
+    "port-forward": set(),
     "rollout status": set(),
     "scale": {"--replicas"},
     "set env": set(),
