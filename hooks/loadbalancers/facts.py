@@ -252,7 +252,7 @@ class _Reader:
         return tuple(ip for ip in ips if ip not in others) or ips
 
     def addresses(self) -> tuple[PublicIpAddress, ...]:
-        """List addresses by their IPs and, unless the Service's own is among them, by our tags.
+        """List addresses by their IPs and, unless the status names one of ours, by our tags.
 
         Those of a share are always listed by tags: there may be two. So may there be while the
         Service changes to another address: one that is asked for no more nothing else shows.
@@ -278,7 +278,8 @@ class _Reader:
             if ip and ip not in known:
                 found |= self._list(ip_address=ip)
         has_own = any(owner.whose(each) is Whose.OURS for each in found.values())
-        has_all = has_own and recorded and not (change or self._request.is_deleting)
+        has_claimed = has_own and self._request.recorded.claimed
+        has_all = has_claimed and not (change or self._request.is_deleting)
         if not (spec.shared_address or has_all):
             found |= self._tagged()
         return tuple(found.values())

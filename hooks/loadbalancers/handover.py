@@ -31,6 +31,7 @@ class Handover:
         self._address_id, self._text = context.leases.inherit(context.uid)
         self._is_unsettled = False
         self._old: dict[str, str] = {}
+        self._ended: set[str] = set()
 
     def begin(self, address: PublicIpAddress) -> None:
         """Put our lease on an address, in the place of one whose call has surely ended.
@@ -40,6 +41,8 @@ class Handover:
             CloudStackError: it is not known who has it.
         """
         context, present = self._context, lease_on(address)
+        # What was read before our own lease ended shows it still.
+        present = "" if present in self._ended else present
         is_held = self.is_held(address)
         seen = context.leases.see(address.id, present) if present else 0.0
         needs_renewal = seen > lease_seconds(present) / 2
@@ -90,6 +93,7 @@ class Handover:
         if self._is_unsettled:
             self._context.leases.leave(self._context.uid, *left)
             return
+        self._ended.add(left[1])
         try:
             self._delete(*left)
         except Refused:

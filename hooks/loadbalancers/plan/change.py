@@ -11,7 +11,7 @@ Tags alone say whose an address is. The status says in which order things happen
 ours, and no more: who forges it can make his own Service lose an address of its own too early.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import inf
@@ -21,7 +21,6 @@ import msgspec
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.texts import join_sentences
 from hooks.kube.conditions import Condition
-from hooks.kube.events import Event
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.address import (
     NOTHING_BESIDE,
@@ -29,11 +28,14 @@ from hooks.loadbalancers.plan.address import (
     Beside,
     claim_unproven,
     obtain,
+    take_over,
     undo_takeover,
 )
 from hooks.loadbalancers.plan.claims import (
     CHANGING_ADDRESS,
     find_held,
+    find_left,
+    is_left,
     may_have_served,
     not_ready,
     own_addresses,
@@ -47,7 +49,6 @@ from hooks.loadbalancers.plan.status import Stages
 from hooks.loadbalancers.plan.takedown import hand_back, take_down, why_kept, why_returned
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.recorded import RecordedAddress, RecordedChange
-from hooks.names import EVENT_ADDRESS_CHANGED, EVENT_ADDRESS_CHANGING, EVENT_ADDRESS_KEPT
 from hooks.webhook.requests import Time
 
 #: Seconds for which a Service shows both addresses. Programs that write names into the DNS look
@@ -86,13 +87,13 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
         plan_at: plans them at another.
     """
     found, change = find_held(facts), facts.request.recorded.change
-    if found is None:
+    if found is None or is_shared(found):
         return held
-    if is_shared(found):
-        return held
+    others = _find_others(facts, found)
+    if change is None and (left := find_left(facts, found)) and not others.former:
+        return _await(held, _leaving(facts, found, left))
     if not held.address.is_ours:
         return _with(held, change=change)
-    others = _find_others(facts, found)
 
     def plan_other(address: AddressPlan) -> Stages:
         """Plan the stages at another address; a tier's list is one for both."""
@@ -103,7 +104,7 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
 
     is_new_share = bool(facts.owner.share and facts.request.asks_another and not others.former)
     if facts.request.spec.invalid or is_new_share:
-        kept = [plan_other(keep(facts, each)) for each in (others.asked, others.former) if each]
+        kept = [plan_other(_keep(facts, each)) for each in (others.asked, others.former) if each]
         return _with(held, change=change, beside=_beside(*kept))
     going = tuple(action for each in others.extras for action in _remove_extra(facts, each))
     is_free = others.former is None or others.former.ip_address == facts.request.spec.address
@@ -120,33 +121,6 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
     )
     beside = Beside((*going, *undoing), why_kept=next(filter(None, whys), ""))
     return _with(held, change=None if is_over else change, beside=beside)
-
-
-def change_events(facts: Facts, planned: AddressPlan) -> Iterator[Event]:
-    """Return the Events that a change begins, and that the new address serves."""
-    request, before, now = facts.request, facts.request.recorded.change, planned.change
-    claimed = request.recorded.claimed
-    if now is None or planned.recorded is None or claimed is None:
-        return
-    old, new = claimed.ip, planned.recorded.ip
-    if new != old:
-        message = f"{new} serves in the place of {old}"
-        if now.former and request.spec.hostname:
-            message += (
-                f". The Service shows {request.spec.hostname} all along: move that name to {new}, "
-                f"{old} serves for another {SHOWN_TOGETHER + SERVES_ON:.0f} s"
-            )
-        elif now.former:
-            message += (
-                f". The Service shows both for {SHOWN_TOGETHER:.0f} s, and {old} serves for "
-                f"another {SERVES_ON:.0f} s"
-            )
-        yield Event(request.service, EVENT_ADDRESS_CHANGED, message)
-    elif now.to != old and (before is None or before.to != now.to):
-        message = f"The Service asks for {now.to}: {old} serves until that one does"
-        yield Event(request.service, EVENT_ADDRESS_CHANGING, message)
-    if why := planned.beside.why_kept:
-        yield Event(request.service, EVENT_ADDRESS_KEPT, why, type="Warning")
 
 
 def _find_others(facts: Facts, held: PublicIpAddress) -> _Others:
@@ -166,7 +140,9 @@ def _find_others(facts: Facts, held: PublicIpAddress) -> _Others:
     former_ips = {recorded.ip} if recorded else set(shown)
     if not former_ips & {each.ip_address for each in (held, *others)}:
         former_ips |= {each.ip_address for each in others if may_have_served(facts, each)}
-    former = next((each for each in others if each.ip_address in former_ips), None)
+    left = [each for each in facts.state.addresses if is_left(facts, each)]
+    candidates = (*others, *left) if recorded else others
+    former = next((each for each in candidates if each.ip_address in former_ips), None)
     if asked == former and recorded is None:
         former = None
     extras = tuple(each for each in others if each not in (asked, former))
@@ -193,8 +169,7 @@ def _approach(
     is_written = change is not None and change.to == spec.address
     if not is_written and (new.actions or new.address.awaits_status):
         noted = msgspec.structs.replace(change or RecordedChange(), to=spec.address)
-        waiting = _with(held, _until(facts, new), noted, Beside(going))
-        return waiting._replace(address=replace(waiting.address, awaits_status=True))
+        return _await(held, noted, _until(facts, new), Beside(going))
     if not new.actions and _serves_as(facts, held, new):
         return _switch(facts, held, new, going)
     return _with(held, _until(facts, new), change, _beside(new, more=going))
@@ -273,7 +248,7 @@ def _retire(
     It is taken down after the status says that it is not shown, and the Service shows that too.
     Neither happens while it serves a port that the new one does not.
     """
-    change, kept = facts.request.recorded.change or RecordedChange(), keep(facts, former)
+    change, kept = facts.request.recorded.change or RecordedChange(), _keep(facts, former)
     known = facts.request.recorded.former
     if facts.request.spec.plan_only:
         is_ours = facts.owner.whose(former) is Whose.OURS
@@ -284,22 +259,37 @@ def _retire(
     here = plan_at(kept)
     serves = _serves_as(facts, here, held)
     is_shown = elapsed < SHOWN_TOGETHER or bool(known and known.published and not serves)
-    record = msgspec.structs.replace(
-        known or kept.recorded or RecordedAddress(), published=is_shown
-    )
+    last = known if known and known.id else kept.recorded or known
+    record = msgspec.structs.replace(last or RecordedAddress(), published=is_shown)
     noted = msgspec.structs.replace(change, former=record, switched_at=Time(since))
     due = SHOWN_TOGETHER - elapsed if is_shown else SHOWN_TOGETHER + SERVES_ON - elapsed
     was_withdrawn = known is not None and not known.published
     is_waiting = due > 0 or not was_withdrawn or not serves
     if is_waiting or not kept.is_ours or not _may_go(facts, former):
         beside = _beside(here, more=going)
-        return _with(held, None, noted, beside, due=max(due, LOOK_AGAIN))
+        due = max(due, LOOK_AGAIN) if kept.is_ours else LOOK_AGAIN
+        return _with(held, None, noted, beside, due=due)
     down = take_down(facts.on(former.id), former)
     beside = Beside(
         (*going, *facts.not_refused(down)), why_kept=why_kept(facts.on(former.id), former)
     )
     condition = _refused(held.address.condition, facts.complaints(down))
     return _with(held, condition, noted, beside, due=SHOWN_TOGETHER)
+
+
+def _leaving(facts: Facts, held: PublicIpAddress, left: PublicIpAddress) -> RecordedChange:
+    """Return the record of an address that an earlier Service of our name left.
+
+    Clients may use it. So it follows this Service and goes as a former address does, except that
+    this Service has never shown it.
+    """
+    former = RecordedAddress(left.ip_address)
+    return RecordedChange(held.ip_address, former, Time(facts.now - SHOWN_TOGETHER))
+
+
+def _keep(facts: Facts, address: PublicIpAddress) -> AddressPlan:
+    """Keep an address that is ours; give our mark to one that an earlier Service left."""
+    return take_over(facts, address) if is_left(facts, address) else keep(facts, address)
 
 
 def _since(facts: Facts) -> float:
@@ -368,6 +358,17 @@ def _beside(*stages: Stages, more: tuple[Action, ...] = ()) -> Beside:
         tuple(chain.from_iterable(each.safe_actions for each in stages)),
         tuple(chain.from_iterable(each.closing_actions for each in stages)),
     )
+
+
+def _await(
+    held: Stages,
+    noted: RecordedChange,
+    condition: Condition | None = None,
+    beside: Beside = NOTHING_BESIDE,
+) -> Stages:
+    """Write a change to the status before anything is done about it in CloudStack."""
+    waiting = _with(held, condition, noted, beside)
+    return waiting._replace(address=replace(waiting.address, awaits_status=True))
 
 
 def _with_condition(stages: Stages, condition: Condition) -> Stages:

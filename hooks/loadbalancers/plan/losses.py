@@ -1,7 +1,7 @@
 """Tells people what others did to a load balancer, what becomes theirs, and what is forgotten.
 
-That an address was lost, is back, is the user's from now on, or may have been acquired, nothing
-else shows afterwards.
+That an address was lost, is back, changes, is the user's from now on, or may have been acquired,
+nothing else shows afterwards.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,11 +9,15 @@ from collections.abc import Iterable, Iterator
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan.actions import Action, Associate, KeepAddress, Rerecord
 from hooks.loadbalancers.plan.address import AddressPlan
+from hooks.loadbalancers.plan.change import SERVES_ON, SHOWN_TOGETHER
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import FirewallPlan
 from hooks.loadbalancers.plan.leftovers import unconfirmed_record
 from hooks.loadbalancers.recorded import RecordedAddress
 from hooks.names import (
+    EVENT_ADDRESS_CHANGED,
+    EVENT_ADDRESS_CHANGING,
+    EVENT_ADDRESS_KEPT,
     EVENT_ADDRESS_LOST,
     EVENT_ADDRESS_NAMED,
     EVENT_ADDRESS_REGAINED,
@@ -43,6 +47,42 @@ def address_events(facts: Facts, address: AddressPlan) -> Iterator[Event]:
     elif not recorded and adopted and planned and planned.ip != adopted:
         message = f"{adopted}, which the Service showed, is not its address in CloudStack"
         yield _lost(facts, message, address)
+
+
+def change_events(facts: Facts, planned: AddressPlan) -> Iterator[Event]:
+    """Return the Events that a change begins, and that the new address serves.
+
+    Or that an address goes which an earlier Service of this name had.
+    """
+    request, before, now = facts.request, facts.request.recorded.change, planned.change
+    if now is None or planned.recorded is None:
+        return
+    claimed, new = request.recorded.claimed, planned.recorded.ip
+    old = claimed.ip if claimed else new
+    if new != old:
+        message = f"{new} serves in the place of {old}"
+        if now.former and request.spec.hostname:
+            message += (
+                f". The Service shows {request.spec.hostname} all along: move that name to {new}, "
+                f"{old} serves for another {SHOWN_TOGETHER + SERVES_ON:.0f} s"
+            )
+        elif now.former:
+            message += (
+                f". The Service shows both for {SHOWN_TOGETHER:.0f} s, and {old} serves for "
+                f"another {SERVES_ON:.0f} s"
+            )
+        yield Event(request.service, EVENT_ADDRESS_CHANGED, message)
+    elif now.to != old and (before is None or before.to != now.to):
+        message = f"The Service asks for {now.to}: {old} serves until that one does"
+        yield Event(request.service, EVENT_ADDRESS_CHANGING, message)
+    elif now.former and (before is None or before.former is None):
+        message = (
+            f"{now.former.ip}, which an earlier Service of this name had, goes: it serves as "
+            f"{old} does for another {SERVES_ON:.0f} s"
+        )
+        yield Event(request.service, EVENT_ADDRESS_CHANGED, message)
+    if why := planned.beside.why_kept:
+        yield Event(request.service, EVENT_ADDRESS_KEPT, why, type="Warning")
 
 
 def naming_events(facts: Facts, actions: Iterable[Action]) -> Iterator[Event]:

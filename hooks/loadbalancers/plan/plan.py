@@ -37,7 +37,7 @@ from hooks.loadbalancers.plan import status
 from hooks.loadbalancers.plan.acl import plan_acl
 from hooks.loadbalancers.plan.actions import Action, DeleteOrphan
 from hooks.loadbalancers.plan.address import AddressPlan
-from hooks.loadbalancers.plan.change import change_events, plan_change
+from hooks.loadbalancers.plan.change import plan_change
 from hooks.loadbalancers.plan.claims import refuse_without_nodes
 from hooks.loadbalancers.plan.deletion import plan_deletion
 from hooks.loadbalancers.plan.facts import Facts
@@ -45,6 +45,7 @@ from hooks.loadbalancers.plan.firewall import plan_firewall
 from hooks.loadbalancers.plan.kept_address import plan_address
 from hooks.loadbalancers.plan.losses import (
     address_events,
+    change_events,
     naming_events,
     opening_events,
     record_events,

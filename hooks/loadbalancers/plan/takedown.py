@@ -65,14 +65,20 @@ def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
 def is_to_release(facts: Facts, address: PublicIpAddress, *, is_second: bool = False) -> bool:
     """Tell whether an address of ours goes with the Service, unless others keep it.
 
-    A second one is not for the Service to keep. But one that was taken over and has not served
-    here yet may still be in use where it came from: nobody asked for its end.
+    A second one is not for the Service to keep. But one that was taken over from another cluster,
+    and has not served here yet, may still be in use there: nobody asked for its end.
     """
     request = facts.request
-    if is_second and takeover_on(address):
+    if is_second and _is_from_elsewhere(facts, address):
         return False
     is_kept = request.spec.keep_address or request.names_anew(address.ip_address)
     return is_by_controller(address) and (is_second or not is_kept)
+
+
+def _is_from_elsewhere(facts: Facts, address: PublicIpAddress) -> bool:
+    """Tell whether an address is being taken over from another cluster."""
+    takeover = takeover_on(address)
+    return takeover is not None and takeover.source[0] != facts.cluster_id
 
 
 def take_down(
@@ -142,7 +148,7 @@ def why_kept(facts: Facts, address: PublicIpAddress, *, is_second: bool = False)
     if is_to_release(facts, address, is_second=is_second) and (others := others_on(facts, address)):
         on_it = join_sentences(others, limit=_NAMED_OTHERS)
         return f"Address {address.ip_address} is not released, only what is ours goes: {on_it}"
-    if is_second and takeover_on(address) and is_by_controller(address):
+    if is_second and _is_from_elsewhere(facts, address) and is_by_controller(address):
         return f"Address {address.ip_address} was taken over and never served here: {BY_HAND}"
     is_asked = facts.request.spec.keep_address or value(address, TAG_ORIGIN) == TAG_ORIGIN_USER
     is_proven = facts.owner.whose(address) is Whose.OURS or facts.owner.is_source_of(address)

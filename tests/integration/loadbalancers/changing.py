@@ -1,5 +1,8 @@
 """A Service whose address changes, with both hooks, and what it shows at every step."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.plan.change import SERVES_ON, SHOWN_TOGETHER
 from tests.hostile.ownership.stage import PREFIX, Tenant
@@ -17,8 +20,17 @@ class Changing(Tenant):
         seen: what the Service showed, each time that it changed.
     """
 
-    def __init__(self, world: World, hook: LoadBalancersHook, **annotations: str) -> None:
-        super().__init__(world, namespace="default", annotations=annotations)
+    def __init__(
+        self,
+        world: World,
+        hook: LoadBalancersHook,
+        *,
+        uid: str = "",
+        ranges: Sequence[str] = (),
+        **annotations: str,
+    ) -> None:
+        spec: dict[str, Any] = {"loadBalancerSourceRanges": list(ranges)} if ranges else {}
+        super().__init__(world, namespace="default", uid=uid, annotations=annotations, **spec)
         self.hook = hook
         self.seen: list[list[str]] = []
         self.settle(hook)
