@@ -50,14 +50,29 @@ def peak_memory(hooks: Hooks) -> int:
     return max(peaks)
 
 
+#: What a refused body is answered, or 0.
+REFUSED = {0, 400, 413, 429, 503}
+
+
+def code_of(hooks: Hooks, body: bytes) -> int:
+    """Post a body; return the status, 0 where it was refused and cut while it was being sent.
+
+    Who is refused is listened to for a while only, and a slow machine sends slowly.
+    """
+    try:
+        return hooks.post("/nodes/sync", body).code
+    except ConnectionError:
+        return 0
+
+
 @pytest.mark.parametrize("kind", BODIES)
 def test_twelve_at_once_are_refused_within_the_memory_of_a_pod(hooks: Hooks, kind: str) -> None:
     def post(_: int) -> int:
-        return hooks.post("/nodes/sync", BODIES[kind]).code
+        return code_of(hooks, BODIES[kind])
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         codes = list(pool.map(post, range(AT_ONCE)))
-    assert set(codes) <= {400, 413, 429, 503}
+    assert {0} != set(codes) <= REFUSED
     assert peak_memory(hooks) < MEMORY
     assert hooks.get("/healthz").code == 200
 
@@ -68,7 +83,7 @@ def test_large_bodies_that_are_parsed_take_turns(hooks: Hooks, kind: str) -> Non
     body = begin + b",".join(item % n for n in range(count)) + end
 
     def post(_: int) -> int:
-        return hooks.post("/nodes/sync", body).code
+        return code_of(hooks, body)
 
     def probe() -> None:
         assert hooks.get("/healthz").code == 200
@@ -80,5 +95,5 @@ def test_large_bodies_that_are_parsed_take_turns(hooks: Hooks, kind: str) -> Non
             probe()
             probes += 1
     assert probes > 2 * AT_ONCE
-    assert {each.result() for each in posted} <= {400, 413, 429, 503}
+    assert {0} != {each.result() for each in posted} <= REFUSED
     assert peak_memory(hooks) < ADMITTED_MEMORY

@@ -225,7 +225,9 @@ def test_twelve_bodies_of_too_many_values_at_once_cost_little_memory(
     count = int(15.9 * 2**20) // (len(value) + 1)
     body = b'{"object":[' + b",".join([value] * count) + b"]}"
     with ThreadPoolExecutor(12) as pool:
-        replies = list(pool.map(lambda _: hooks.post("/nodes/sync", body), range(12)))
+        posts = [pool.submit(hooks.post, "/nodes/sync", body) for _ in range(12)]
+    # Who is refused is listened to for a while only, and a slow machine sends slowly.
+    replies = [each.result() for each in posts if not isinstance(each.exception(), ConnectionError)]
     # One after the other: those that waited until their call was over are asked to come again.
     assert {reply.code for reply in replies} <= {400, 429}
     told = {reply.json["error"] for reply in replies if reply.code == 400}
