@@ -195,12 +195,14 @@ def _wide(made: Site, shop: Namespace, leaving: str) -> Iterator[Work]:
 
 
 def _growth(plane: ControlPlane, folder: Path) -> Iterator[Work]:
-    for count in (10, 40, 100):
+    """Measure on sites of their own, once what earlier ones left in the API server is gone."""
+    for count in (1, 10, 40, 100):
         with (
             Simulator("large", vms=6, timing="real") as simulator,
             open_site(plane, folder / f"services-{count}", NAMES[:5], simulator) as made,
             namespace(made.cluster) as shop,
         ):
+            made.await_quiet(3)
             names = [f"g{n}" for n in range(count)]
             yield create_services(made, shop, f"{count} Services, 1 port, 5 members", names)
     for count in (5, 100, 300):
@@ -210,6 +212,7 @@ def _growth(plane: ControlPlane, folder: Path) -> Iterator[Work]:
             open_site(plane, folder / f"members-{count}", nodes, simulator) as made,
             namespace(made.cluster) as shop,
         ):
+            made.await_quiet(3)
             name, ports = f"1 Service, 3 ports, {count} members", TEN_PORTS[:3]
             yield create_services(made, shop, name, ["one"], ports=ports)
             made.await_quiet()
