@@ -34,7 +34,6 @@ def _row(plane: ControlPlane, folder: Path, count: int) -> str:
         namespace(made.cluster) as shop,
     ):
         create_services(made, shop, f"{count} Services", [f"e{n}" for n in range(count)])
-        made.await_quiet(3)
         simulator.control.settings(timing="real")
         work = measure(simulator.control, "drift checks", lambda: time.sleep(WATCHED))
     reads = [call for call in work.calls if kind_of(call["command"]) == "reads"]

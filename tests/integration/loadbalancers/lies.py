@@ -70,6 +70,29 @@ class LyingMembers(RememberedMembers):
         return known
 
 
+class LyingAlike(RememberedMembers):
+    """Forgets all members, and says of all rules, whosever they are, that they have the same."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(0.05, 300.0, world.monotonic)
+        self._world = world
+
+    def begin(
+        self,
+        uid: str,
+        recorded: str,
+        *,
+        is_check: bool,
+        told: Told = lambda _known: NOTHING_RECORDED,
+    ) -> MemberLists:
+        known = super().begin(uid, recorded, is_check=is_check, told=told)
+        rules = self._world.rules()
+        for rule in rules:
+            known.forget(rule["id"])
+        known.alike = frozenset(rule["id"] for rule in rules)
+        return known
+
+
 class LyingPolicies(RememberedMembers):
     """Remembers members, and tells a lie about the policies of all rules with the tag for one."""
 

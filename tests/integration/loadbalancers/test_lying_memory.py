@@ -9,7 +9,7 @@ from hooks.cloudstack import Cloud
 from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
 from tests.integration.loadbalancers.faults import ANSWERS, JOBS, cases, check
-from tests.integration.loadbalancers.lies import FOREIGN, let_lie, lies_of
+from tests.integration.loadbalancers.lies import FOREIGN, LyingAlike, let_lie, lies_of
 
 LIES = ["missing", "none", "foreign", "extra"]
 MEMBER_COMMANDS = {"assignToLoadBalancerRule", "removeFromLoadBalancerRule"}
@@ -106,6 +106,39 @@ def test_a_foreign_member_that_is_told_of_is_removed_from_our_rule_and_nothing_e
     lb.wait(hook)
     assert lb.is_ready()
     assert [set(rule["members"]) for rule in world.rules(lb.name)] == [set(world.nodes)]
+
+
+@pytest.mark.parametrize("changed", [0, 1], ids=["the first rule", "the second rule"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_rules_that_are_called_alike_and_are_not_are_right_in_the_end(
+    world: World, cloud: Cloud, change: Callable[[LoadBalancer], None], changed: int
+) -> None:
+    """Somebody has changed one of them, and all others are another Service's, of other members."""
+    honest = make_hook(world, cloud)
+    world.place("node-3")
+    other = LoadBalancer(world, "other", ports=[port(8443)], externalTrafficPolicy="Local")
+    other.settle(honest)
+    lb = LoadBalancer(world, ports=[port(80), port(81)]).settle(honest)
+    rule = lb.status["rules"][changed]["id"]
+    gone = world.nodes["node-2"]["spec"]["instanceID"]
+    world.human.done("removeFromLoadBalancerRule", id=rule, virtualmachineids=gone)
+    hook = make_hook(world, cloud)
+    hook._members = LyingAlike(world)
+    change(lb)
+    world.simulator.control.clear_calls()
+    lb.settle(hook)
+    written = {call["params"].get("id") for name in MEMBER_COMMANDS for call in _calls(world, name)}
+    assert written.isdisjoint(each["id"] for each in world.rules(other.name))
+    restarted = make_hook(world, cloud)
+    lb.wait(restarted).wait(restarted)
+    assert lb.is_ready()
+    ports = len(lb.parent["spec"]["ports"])
+    assert [set(rule["members"]) for rule in world.rules(lb.name)] == [set(world.nodes)] * ports
+    assert [set(rule["members"]) for rule in world.rules(other.name)] == [{"node-3"}]
+
+
+def _calls(world: World, command: str) -> list[dict[str, Any]]:
+    return world.simulator.control.calls(command)
 
 
 @pytest.mark.parametrize(
