@@ -150,6 +150,26 @@ EVENT_RESOURCES_ORPHANED = "ResourcesOrphaned"
 EVENT_CLUSTER_CHANGED = "ClusterChanged"
 #: Warning: the inventory of a TargetCluster is lost; what no source wants any more stays.
 EVENT_INVENTORY_LOST = "InventoryLost"
+#: Normal: a repair of a node's VM, or of a CloudStack Kubernetes Service cluster, was made.
+EVENT_REPAIR_MADE = "RepairMade"
+#: Warning: a repair was tried in vain; the message holds CloudStack's words.
+EVENT_REPAIR_FAILED = "RepairFailed"
+#: Warning: a fault had `maxRetry` attempts and is still there; nothing more is tried.
+EVENT_RETRIES_EXHAUSTED = "RetriesExhausted"
+#: Warning: too many nodes are not ready, so nothing is repaired.
+EVENT_BREAKER_OPEN = "BreakerOpen"
+
+# TargetClusters: healing
+
+#: `"false"` on a Node of a target: its VM is never repaired.
+ANNOTATION_HEAL = "targetcluster.example.com/heal"
+#: On a TargetCluster, a time such as `2026-01-01T00:00:00Z`: all faults begin again with no
+#: attempts, once for each later time.
+ANNOTATION_HEAL_AGAIN = "targetcluster.example.com/heal-again"
+#: On a Lease in the operator's namespace: what was tried for the faults of a TargetCluster.
+ANNOTATION_HEALING_JOURNAL = "targetcluster.example.com/healing-journal"
+#: On the same Lease: the TargetCluster, as `NAMESPACE/NAME`.
+ANNOTATION_HEALING_CLUSTER = "targetcluster.example.com/healing-cluster"
 
 # TargetClusters: sync
 

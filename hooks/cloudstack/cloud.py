@@ -1,7 +1,7 @@
 """One CloudStack as the hooks use it: the client, and the facts that are kept for a while."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -39,13 +39,14 @@ class Cloud:
         cache_observer: called when a cache is asked: command, whether it had the value.
         vm_cache_ttl: seconds that a snapshot of all virtual machines is used.
         clocks: how time passes; tests pass their own.
+        refusal: where a tenant's configuration may not lead, as Transport takes it.
 
     Attributes:
         config: as it was given.
         client: calls the commands.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each that processes, tenants and tests set
         self,
         config: CloudConfig,
         *,
@@ -53,11 +54,12 @@ class Cloud:
         cache_observer: CacheObserver = lambda _command, _hit: None,
         vm_cache_ttl: float = 15.0,
         clocks: Clocks = CLOCKS,
+        refusal: Callable[[str, int], str] | None = None,
     ) -> None:
         self.config = config
         self._clocks = clocks
         trust = partial(file_context, config.ca_file, verify=not config.ssl_no_verify)
-        self._transport = Transport(trust, proxy=config.proxy)
+        self._transport = Transport(trust, proxy=config.proxy, refusal=refusal)
         wire = Wire(config, self._transport)
         self.client = Client(wire, project_id=config.project_id, observer=observer, clocks=clocks)
         self._executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")

@@ -51,7 +51,7 @@ _PLANNED = frozenset({REASON_PLAN_ONLY, "DeletionPlanned", "ChangesPlanned"})
 #: Reasons of a condition that is not True by somebody's wish.
 _WISHED = frozenset({"Disabled", "Suspended", "NotAsked"})
 #: Conditions that are good when False.
-_GOOD_WHEN_FALSE = frozenset({"Reconciling", "Stalled", "ChangesPlanned", "Healing"})
+_GOOD_WHEN_FALSE = frozenset({"Reconciling", "Stalled", "ChangesPlanned"})
 
 
 class Severity(IntEnum):

@@ -17,6 +17,9 @@ from hooks.kube.times import milliseconds
 from hooks.targetclusters.access.connector import AccessError
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.clusters import WatchedCluster
+from hooks.targetclusters.healing.plan.model import HealingResult
+from hooks.targetclusters.healing.round import ROUND_SECONDS as HEALING_SECONDS
+from hooks.targetclusters.healing.round import HealingRound
 from hooks.targetclusters.health.model import (
     NAMESPACE_DELETED,
     SECRET_NOT_FOUND,
@@ -47,7 +50,7 @@ ROUND_SECONDS = 60.0
 #: Seconds in which it is read whether a request still shows what is.
 REQUEST_SECONDS = 10.0
 
-Result = TypeVar("Result", ProbeResult, SyncResult)
+Result = TypeVar("Result", ProbeResult, SyncResult, HealingResult)
 _log = logging.getLogger("hooks.targetclusters")
 
 
@@ -68,6 +71,8 @@ def perform(action: actions.Action, facts: Facts, watched: WatchedCluster) -> No
             watched.deletion.start(jobs.paid(partial(jobs.delete, recorded)), ROUND_SECONDS, pool)
         case actions.StopRound():
             watched.sync.stop()
+        case actions.StartHealing(pool):
+            watched.healing.start(jobs.paid(jobs.heal), HEALING_SECONDS, pool)
         case _:
             assert_never(action)
 
@@ -134,6 +139,30 @@ class _Jobs:
             result = replace(result, failure=error.failure)
         result = replace(result, seconds=self.watched.monotonic() - began)
         self._log_round(result)
+        return result
+
+    def heal(self, deadline: Deadline) -> HealingResult:
+        """Run a round of healing."""
+        watched, began = self.watched, self.watched.monotonic()
+        result = HealingResult(milliseconds(watched.clock()), 0.0, self.facts.generation)
+        healing = HealingRound(
+            self.facts.cluster,
+            self.facts.spec,
+            watched.repairs,
+            watched.connector.own,
+            watched.clock,
+            watched.monotonic,
+        )
+        try:
+            with self._open(deadline, MAX_ANSWER_BYTES) as (api, _):
+                result = healing.run(result, api, deadline)
+        except AccessError as error:
+            result = healing.run(result, error.failure, deadline)
+        result = replace(result, seconds=watched.monotonic() - began)
+        watched.count_attempt(result.attempt)
+        if attempt := result.attempt:
+            extra = self._log_fields(result, repair=attempt.repair, outcome=attempt.text)
+            _log.warning("repair tried", extra={**extra, "about": attempt.object})
         return result
 
     def delete(self, recorded: Inventory, deadline: Deadline) -> SyncResult:
@@ -246,7 +275,8 @@ class _Jobs:
     def _kubeconfig_secrets(self, deadline: Deadline) -> frozenset[str]:
         """Return the Secrets that are never synced; the list may be older than this spec."""
         listed = self.watched.kubeconfig_secrets.names(self.watched.namespace, deadline)
-        return listed | {self.facts.spec.kubeconfig_secret}
+        spec = self.facts.spec
+        return listed | {spec.kubeconfig_secret, spec.cloud_stack.config_secret}
 
     def _log_round(self, result: SyncResult) -> None:
         """Log a sync round, and count it unless the next one continues it at once."""

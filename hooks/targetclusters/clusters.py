@@ -8,11 +8,16 @@ from dataclasses import dataclass, field
 
 from hooks.http.answer_memory import AnswerMemory
 from hooks.http.bounded_json import Json
-from hooks.http.deadline import Deadline, Monotonic
+from hooks.http.deadline import Deadline, Monotonic, run_detached
+from hooks.kube.client import KubeError
 from hooks.kube.cluster_uid import ThisCluster
 from hooks.targetclusters.access.connector import AccessError, Connector
 from hooks.targetclusters.access.destinations import Destinations
 from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
+from hooks.targetclusters.healing.accounts import Accounts
+from hooks.targetclusters.healing.journal_lease import JournalLease
+from hooks.targetclusters.healing.plan.model import Attempt, HealingResult
+from hooks.targetclusters.healing.round import CALL_SECONDS, HealingMemory
 from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.jobs import JobPools, JobSlot
 from hooks.targetclusters.plan.facts import SyncResult
@@ -34,7 +39,7 @@ class Shared:
     Attributes:
         hub: the cluster with the TargetClusters.
         kubeconfig_secrets: which Secrets are no sources.
-        probes, rounds: where their jobs run.
+        probes, rounds, repairs: where their jobs run.
         answers: the memory for the answers of all clusters.
         sources: the memory for what the sources of all TargetClusters hold.
     """
@@ -43,6 +48,7 @@ class Shared:
     kubeconfig_secrets: KubeconfigSecrets
     probes: JobPools
     rounds: JobPools
+    repairs: JobPools
     answers: AnswerMemory = field(default_factory=AnswerMemory)
     sources: SourceMemory = field(default_factory=SourceMemory)
 
@@ -54,7 +60,10 @@ class WatchedCluster:
         clock, monotonic: as Dependencies has them.
         called_at: of the last call, in monotonic seconds.
         deleting_since: of the first finalize call, in monotonic seconds; None before.
-        probe, sync, deletion: its probes, sync rounds and deletion rounds.
+        probe, sync, deletion, healing: its probes, sync rounds, deletion rounds and rounds of
+            healing.
+        repairs: what is kept for the latter.
+        attempts: the repairs that this process tried, by fault and outcome.
         release: waits for other replicas while it goes to another shard; else None.
         sources: what its sources held when they were last read; used under `sources_lock`.
         source_memory: for that, and for what those of all others hold.
@@ -75,15 +84,16 @@ class WatchedCluster:
         self.namespace, self.name = metadata["namespace"], metadata["name"]
         self.uid = metadata.get("uid")
         config = dependencies.config
+        destinations = Destinations(
+            allowed=config.allowed_networks,
+            own=config.own_servers,
+            proxies=config.allowed_proxies,
+            http_credentials=config.http_credentials,
+        )
         self.connector = Connector(
             dependencies.kube,
             user_agent=config.operator_name,
-            destinations=Destinations(
-                allowed=config.allowed_networks,
-                own=config.own_servers,
-                proxies=config.allowed_proxies,
-                http_credentials=config.http_credentials,
-            ),
+            destinations=destinations,
             memory=shared.answers,
         )
         self.lease = RoundLease(
@@ -100,6 +110,15 @@ class WatchedCluster:
         self.probe: JobSlot[ProbeResult] = JobSlot(probes, self.namespace, self.monotonic)
         self.sync: JobSlot[SyncResult] = JobSlot(rounds, self.namespace, self.monotonic)
         self.deletion: JobSlot[SyncResult] = JobSlot(rounds, self.namespace, self.monotonic)
+        self.healing: JobSlot[HealingResult] = JobSlot(
+            shared.repairs, self.namespace, self.monotonic
+        )
+        self.repairs = HealingMemory(
+            Accounts(dependencies.kube, destinations, self.monotonic),
+            JournalLease(dependencies.kube, config.pod_namespace, f"{self.namespace}/{self.name}"),
+            process_holder(config.pod_name),
+        )
+        self.attempts = Counter[tuple[str, str]]()
         self.release: JobSlot[bool] | None = None
         self._rounds = rounds
         self.sources, self.sources_lock = SourceCache(), threading.Lock()
@@ -112,7 +131,11 @@ class WatchedCluster:
     def retire(self) -> bool:
         """Stop the jobs and start none again; return whether one has not ended yet."""
         self.is_retired = True
-        return bool(self.probe.retire() + self.sync.retire() + self.deletion.retire())
+        slots = (self.probe, self.sync, self.deletion, self.healing)
+        running = [job for slot in slots for job in slot.retire()]
+        if not running:
+            self.repairs.accounts.close()
+        return bool(running)
 
     def replace(self, former: "WatchedCluster") -> None:
         """Retire the former record of this cluster, and start no job beside one of its jobs."""
@@ -120,6 +143,7 @@ class WatchedCluster:
         self.probe.wait_for(former.probe.retire())
         self.sync.wait_for(rounds)
         self.deletion.wait_for(rounds)
+        self.healing.wait_for(former.healing.retire())
 
     def let_go(self) -> bool:
         """Stop the jobs; return whether none runs any more, here or in another replica.
@@ -127,7 +151,7 @@ class WatchedCluster:
         The Lease of the rounds tells about the others. One that takes it later finds that the
         TargetCluster has another shard.
         """
-        jobs = (self.probe, self.sync, self.deletion)
+        jobs = (self.probe, self.sync, self.deletion, self.healing)
         for job in jobs:
             job.stop()
         if any(job.is_running for job in jobs):
@@ -146,6 +170,22 @@ class WatchedCluster:
         with suppress(AccessError), self.lease.held(deadline, self.clock()):
             return True
         return False
+
+    def forget_repairs(self) -> None:
+        """Delete the journal of repairs, which nobody waits for; it may stay if that fails."""
+        lease = self.repairs.lease
+
+        def delete() -> None:
+            with suppress(KubeError):
+                lease.delete(Deadline(CALL_SECONDS))
+
+        if lease.is_possible:
+            run_detached("journal", delete)
+
+    def count_attempt(self, attempt: Attempt | None) -> None:
+        """Count a repair that was tried."""
+        if attempt is not None:
+            self.attempts = self.attempts + Counter([(attempt.kind, attempt.verdict)])
 
     def count_round(self, *, success: bool, outcomes: Mapping[Outcome, int]) -> None:
         """Count a sync round, and its objects by outcome."""

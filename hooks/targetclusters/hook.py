@@ -27,10 +27,11 @@ from hooks.webhook.contract import Plan
 from hooks.webhook.hook import Dependencies, Handler, Hook
 from hooks.webhook.reconcile import RESUME_AFTER, CallResult
 
-#: How many probes, and how many rounds, run at once in each of their pools; those of one namespace
-#: are half as many at most. They wait for the network nearly all of their time.
+#: How many probes, rounds, and rounds of healing, run at once in each of their pools; those of one
+#: namespace are half as many at most. They wait for the network nearly all of their time.
 PROBES_AT_ONCE = 128
 ROUNDS_AT_ONCE = 32
+REPAIRS_AT_ONCE = 32
 
 _log = logging.getLogger("hooks.targetclusters")
 
@@ -46,6 +47,7 @@ class TargetClustersHook(Hook):
         self._dependencies = dependencies
         self._probes = JobPools("probe", threads=PROBES_AT_ONCE)
         self._rounds = JobPools("round", threads=ROUNDS_AT_ONCE)
+        self._repairs = JobPools("repair", threads=REPAIRS_AT_ONCE)
         config = dependencies.config
         secrets = KubeconfigSecrets(
             dependencies.kube,
@@ -53,7 +55,7 @@ class TargetClustersHook(Hook):
             monotonic=dependencies.monotonic,
         )
         hub = ThisCluster(dependencies.kube, config.hub_id)
-        self._shared = Shared(hub, secrets, self._probes, self._rounds)
+        self._shared = Shared(hub, secrets, self._probes, self._rounds, self._repairs)
         self._clusters = Clusters(self._watch, dependencies.monotonic)
         dependencies.registry.register(ClusterMetrics(self._clusters))
 
@@ -86,6 +88,7 @@ class TargetClustersHook(Hook):
         """Start no more jobs, and let those that run stop soon."""
         self._probes.close()
         self._rounds.close()
+        self._repairs.close()
 
     def _watch(self, metadata: Json) -> WatchedCluster:
         return WatchedCluster(metadata, self._dependencies, self._shared)
@@ -136,6 +139,8 @@ class TargetClustersHook(Hook):
             self._record(event)
         if response.get("finalized"):
             self._clusters.forget(watched)
+            if "healing" in request.cluster.get("status", {}):
+                watched.forget_repairs()
         else:
             watched.status = cast("Json", response.get("status") or {})
         return CallResult(response, tuple(started), routine=True)
@@ -156,6 +161,7 @@ def _observe(request: TargetClusterRequest, watched: WatchedCluster) -> Facts:
         probe=watched.probe.state(),
         sync=watched.sync.state(),
         deletion=watched.deletion.state(),
+        healing=watched.healing.state(),
         deleting_since=watched.deleting_since,
         now=watched.clock(),
         monotonic=watched.monotonic(),

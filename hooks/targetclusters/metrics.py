@@ -82,7 +82,26 @@ def _families(clusters: list[WatchedCluster]) -> Iterable[Metric]:
             rounds.add_metric((*key, result), cluster.rounds[result])
         for outcome, count in sorted(cluster.objects.items()):
             objects.add_metric((*key, outcome), count)
-    return (ready, *gauges.values(), resources, rounds, objects)
+    return (ready, *gauges.values(), resources, rounds, objects, *_repairs(clusters))
+
+
+def _repairs(clusters: list[WatchedCluster]) -> Iterable[Metric]:
+    text = "Faults of the cluster that are there, by state: open, or given_up after maxRetry."
+    faults = _family(GaugeMetricFamily, "healing_faults", text, "state")
+    text = "1 if so many nodes are not ready that nothing is repaired, else 0."
+    breaker = _family(GaugeMetricFamily, "healing_breaker_open", text)
+    text = "Repairs that this process tried, by kind of fault and outcome."
+    attempts = _family(CounterMetricFamily, "healing_attempts_total", text, "kind", "outcome")
+    for cluster in clusters:
+        key, healing = (cluster.namespace, cluster.name), part(cluster.status or {}, "healing")
+        if healing:
+            given_up = healing.get("givenUp", 0)
+            faults.add_metric((*key, "open"), healing.get("open", 0) - given_up)
+            faults.add_metric((*key, "given_up"), given_up)
+            breaker.add_metric(key, float(healing.get("breaker") == "Open"))
+        for (kind, verdict), count in sorted(cluster.attempts.items()):
+            attempts.add_metric((*key, kind, verdict), count)
+    return (faults, breaker, attempts)
 
 
 def _family(kind: type[Family], name: str, text: str, *labels: str) -> Family:

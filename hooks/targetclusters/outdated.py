@@ -24,11 +24,10 @@ def is_outdated(own: Kube, request: TargetClusterRequest, deadline: Deadline) ->
     Raises:
         KubeError: that cannot be read.
     """
+    if is_changed(own, request.cluster, deadline):
+        return True
     shown = request.cluster["metadata"]
     namespace, name = shown["namespace"], shown["name"]
-    now = _metadata(own, TARGET_CLUSTER.path(namespace, name), deadline)
-    if _state(now) != _state(shown):
-        return True
     for config_map in request.config_maps:
         metadata = part(config_map, "metadata")
         path = CONFIG_MAP.path(namespace, str(metadata.get("name")))
@@ -40,6 +39,17 @@ def is_outdated(own: Kube, request: TargetClusterRequest, deadline: Deadline) ->
     added = _metadata(own, CONFIG_MAP.path(namespace, following), deadline)
     owners = added.get("ownerReferences") or ()
     return any(owner.get("uid") == shown.get("uid") for owner in owners)
+
+
+def is_changed(own: Kube, cluster: Json, deadline: Deadline) -> bool:
+    """Tell whether a TargetCluster or its spec is another than `cluster` by now.
+
+    Raises:
+        KubeError: that cannot be read.
+    """
+    shown = cluster["metadata"]
+    path = TARGET_CLUSTER.path(shown["namespace"], shown["name"])
+    return _state(_metadata(own, path, deadline)) != _state(shown)
 
 
 def _metadata(own: Kube, path: str, deadline: Deadline) -> Json:

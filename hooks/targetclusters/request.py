@@ -34,6 +34,7 @@ YEAR = 365 * 86400.0
 _API = f"{TARGET_CLUSTER_GROUP}/{API_VERSION}"
 _CONFIG_MAPS = "ConfigMap.v1"
 _PERCENT = re.compile(r"(100|[0-9]{1,2})%")
+Retries = Annotated[int, msgspec.Meta(ge=0, le=100, description="a number from 0 to 100")]
 Threshold = Annotated[int, msgspec.Meta(ge=1, description="a whole number of 1 or more")]
 
 
@@ -119,10 +120,37 @@ class ResourceSync(SyncPolicy, frozen=True):
     target_namespace: str = ""
 
 
+class Backoff(View, frozen=True):
+    """The time between two attempts: `first` after one, then twice as long after each."""
+
+    first: Interval = Interval(300)
+    longest: Interval = Interval(1800)
+
+
 class Healing(View, frozen=True):
-    """Whether faults are repaired."""
+    """Whether and how faults are repaired."""
 
     enabled: bool = False
+    mode: Literal["Repair", "Plan"] = "Repair"
+    max_retry: Retries = 3
+    node_timeout: Interval = Interval(300)
+    max_unhealthy: IntOrPercent = IntOrPercent("40%")
+    backoff: Backoff = Backoff()
+
+
+class CloudStackAccount(View, frozen=True):
+    """Where the cluster's VMs run.
+
+    Attributes:
+        config_secret: name of the Secret with the account, in the TargetCluster's own namespace.
+        kubernetes_cluster_id: of the cluster in CloudStack's Kubernetes Service; empty for none.
+    """
+
+    config_secret: ObjectName = ""
+    kubernetes_cluster_id: Annotated[
+        str,
+        msgspec.Meta(pattern=r"^[0-9a-fA-F-]{0,64}\Z", description="an id such as CloudStack's"),
+    ] = msgspec.field(name="kubernetesClusterID", default="")
 
 
 class Spec(View, frozen=True):
@@ -142,6 +170,7 @@ class Spec(View, frozen=True):
     health: HealthChecks = msgspec.field(name="healthChecks", default=HealthChecks())
     sync: ResourceSync = msgspec.field(name="resourceSyncPolicy", default=ResourceSync())
     healing: Healing = msgspec.field(name="autoHealing", default=Healing())
+    cloud_stack: CloudStackAccount = CloudStackAccount()
     deletion_policy: Literal["Orphan", "Delete"] = "Orphan"
     finalize_timeout: Duration = Duration(600)
     suspend: bool = False
@@ -167,6 +196,10 @@ class _Sync(View, frozen=True):
     objects: int = 0
 
 
+class _Healing(View, frozen=True):
+    last_time: str = ""
+
+
 class Status(View, frozen=True):
     """Checks what the plan reads of the status that it wrote; the answer repeats the dict."""
 
@@ -174,6 +207,7 @@ class Status(View, frozen=True):
     version: str = ""
     credential_expiry: str = ""
     nodes: Json = msgspec.field(default_factory=dict)
+    healing: _Healing = _Healing()
     probe: _Probe = _Probe()
     sync: _Sync = _Sync()
 

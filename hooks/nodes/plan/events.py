@@ -2,13 +2,14 @@
 
 from hooks import names
 from hooks.cloudstack.models.compute import VirtualMachine
+from hooks.cloudstack.node_vms import format_provider_id
 from hooks.http.bounded_json import Json
 from hooks.http.texts import join_names, quote
 from hooks.kube.annotations import unknown_annotations
 from hooks.kube.events import Event, Reference
 from hooks.kube.field_paths import join_path
 from hooks.kube.objects import annotations, items, part
-from hooks.nodes.plan.match import Malformed, Missing, format_provider_id
+from hooks.nodes.plan.match import Malformed, Missing
 
 #: How many of anything a message names.
 MAX_NAMED = 5

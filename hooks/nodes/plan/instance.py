@@ -6,6 +6,7 @@ was in every update, whether or not the CRD has a status subresource (seen on 4.
 
 from hooks import names
 from hooks.cloudstack.models.compute import Nic, VirtualMachine
+from hooks.cloudstack.node_vms import format_provider_id
 from hooks.http.bounded_json import Json
 from hooks.http.texts import shorten
 from hooks.kube.conditions import Condition, merge_conditions
@@ -13,7 +14,6 @@ from hooks.kube.objects import items, labels, part
 from hooks.kube.times import timestamp
 from hooks.nodes.plan.facts import Facts
 from hooks.nodes.plan.labels import serves_load_balancers
-from hooks.nodes.plan.match import format_provider_id
 
 #: Characters of an id or a state, and of a name, that are shown; CloudStack has no longer ones.
 _MAX_WORD = 64

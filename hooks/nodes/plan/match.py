@@ -1,26 +1,14 @@
-"""Which VM a node is: the one that its provider id names, else the one of its name.
-
-external-cloudstack://ID        our provider ids, and the existing external provider's
-external-cloudstack:///ID       the same with an empty region
-cloudstack:///ID                Cluster API's
-cloudstack://REGION/ID          the in-tree provider's
-"""
+"""Which VM a node is: the one that its provider id names, else the one of its name."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hooks.cloudstack.models.compute import (
-    Scope,
-    Snapshot,
-    VirtualMachine,
-    host_part,
-    is_same_host,
-)
+from hooks.cloudstack.models.compute import Scope, Snapshot, VirtualMachine
+from hooks.cloudstack.node_vms import namesakes, parse_provider_id
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import part
 
-_PROVIDER_ID = re.compile(r"(?:external-)?cloudstack://(?:[^/]*/)?(?P<id>[^/]{1,64})")
 #: What is meant to be one of them, and what the ids of VMs look like.
 _OURS = re.compile(r"\s*(?:external-)?cloudstack\s*:", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -80,17 +68,6 @@ class Malformed:
 Match = Found | Missing | Ambiguous | Foreign | Malformed
 
 
-def format_provider_id(vm_id: str) -> str:
-    """Return the provider id of a VM."""
-    return f"external-cloudstack://{vm_id}"
-
-
-def parse_provider_id(provider_id: str) -> str | None:
-    """Return the VM's id; None where the provider id is another cloud's, or malformed."""
-    match = _PROVIDER_ID.fullmatch(provider_id)
-    return match["id"] if match else None
-
-
 def is_same_vm(node: Json, vm_id: str) -> bool:
     """Tell whether a Node's provider id names a VM."""
     named = parse_provider_id(part(node, "spec").get("providerID") or "")
@@ -114,37 +91,18 @@ def match_vm(name: str, provider_id: str, snapshot: Snapshot, scope: Callable[[]
     vm = snapshot.find(vm_id)
     if vm and vm.exists:
         return Found(vm)
-    namesakes = _namesakes(name, snapshot, where := scope())
+    alike = namesakes(name, snapshot, where := scope())
     if not vm and not _UUID.fullmatch(vm_id):
-        return Malformed(provider_id, namesakes)
-    return Missing(vm_id, namesakes, where)
+        return Malformed(provider_id, alike)
+    return Missing(vm_id, alike, where)
 
 
 def _by_name(name: str, snapshot: Snapshot, scope: Scope) -> Found | Ambiguous | Missing:
-    match _namesakes(name, snapshot, scope):
+    match namesakes(name, snapshot, scope):
         case ():
-            others = _namesakes(name, snapshot, _ANYBODYS)
+            others = namesakes(name, snapshot, _ANYBODYS)
             return Missing(None, others, scope)
         case (vm,):
             return Found(vm)
         case several:
             return Ambiguous(several)
-
-
-def _namesakes(name: str, snapshot: Snapshot, scope: Scope) -> tuple[VirtualMachine, ...]:
-    """Compare names exactly, then ignoring case, then without a domain that only one of them has.
-
-    The first match decides.
-
-    If several match alike, those in the scope's zone are taken.
-    """
-    alike = snapshot.by_host.get(host_part(name), ())
-    existing = tuple(vm for vm in alike if vm.exists and scope.covers(vm))
-    for found in (
-        tuple(vm for vm in existing if vm.name == name),
-        tuple(vm for vm in existing if vm.name.lower() == name.lower()),
-        tuple(vm for vm in existing if is_same_host(vm.name, name)),
-    ):
-        if found:
-            return tuple(vm for vm in found if vm.zone_id == scope.zone_id) or found
-    return ()

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from hooks import names
 from hooks.cloudstack.models.compute import VirtualMachine
+from hooks.cloudstack.node_vms import format_provider_id, parse_provider_id
 from hooks.http.bounded_json import Json
 from hooks.http.texts import join_names
 from hooks.kube.events import Event, Reference
@@ -40,8 +41,6 @@ from hooks.nodes.plan.match import (
     Found,
     Malformed,
     Missing,
-    format_provider_id,
-    parse_provider_id,
 )
 from hooks.nodes.plan.rivals import keeper
 from hooks.webhook.contract import DecoratorResponse, Plan

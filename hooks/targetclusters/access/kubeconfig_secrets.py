@@ -1,10 +1,12 @@
-"""Knows which Secrets hold the kubeconfigs of TargetClusters: they are never synced to a target.
+"""Knows which Secrets hold the credentials of TargetClusters: they are never synced to a target.
 
-Who may create a TargetCluster could have the operator copy another's kubeconfig otherwise.
+Who may create a TargetCluster could have the operator copy another's kubeconfig, or the keys of a
+CloudStack account, otherwise.
 """
 
 import threading
 
+from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import Kube, KubeError, NotFound
 from hooks.kube.kinds import Kind
@@ -50,10 +52,16 @@ class KubeconfigSecrets:
         try:
             clusters = self._own.list(TARGET_CLUSTER.path(namespace), deadline=deadline)
             # Of a page, only the names stay in memory.
-            named = [part(cluster, "spec").get("kubeconfigSecret") for cluster in clusters]
+            named = [name for cluster in clusters for name in _credentials(cluster)]
         except NotFound as error:  # of the kind, not of a source
             raise KubeError(str(error)) from error
         found = frozenset({self._default, *(name for name in named if isinstance(name, str))})
         with self._lock:
             self._listed[namespace] = now, found
         return found
+
+
+def _credentials(cluster: Json) -> tuple[object, object]:
+    """Return the names of the Secrets with a TargetCluster's kubeconfig and CloudStack account."""
+    spec = part(cluster, "spec")
+    return spec.get("kubeconfigSecret"), part(spec, "cloudStack").get("configSecret")

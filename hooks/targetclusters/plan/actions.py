@@ -38,4 +38,11 @@ class StopRound:
     """Stop the running sync round: it may no longer write to the cluster."""
 
 
-Action = StartProbe | StartRound | StartDeletion | StopRound
+@dataclass(frozen=True)
+class StartHealing:
+    """Look for faults, and make one repair if it is due."""
+
+    pool: JobPool
+
+
+Action = StartProbe | StartRound | StartDeletion | StopRound | StartHealing

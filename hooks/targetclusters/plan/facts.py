@@ -7,6 +7,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.texts import join_names
 from hooks.kube.objects import part
 from hooks.kube.times import CLOCK_SLACK, moment, read_past, read_time
+from hooks.targetclusters.healing.plan.model import HealingResult
 from hooks.targetclusters.health.model import Failure, ProbeResult
 from hooks.targetclusters.plan.schedule import JobState, next_due
 from hooks.targetclusters.request import TargetClusterRequest
@@ -52,6 +53,7 @@ class Facts(TargetClusterRequest):
     Attributes:
         probe, sync: the states of its probe and of its sync rounds.
         deletion: the state of its deletion rounds, which never run beside sync rounds.
+        healing: the state of its rounds of healing.
         deleting_since: since when this process has seen it being deleted, in monotonic seconds;
             None if it is not.
         now: epoch seconds, for what is written and for times of others.
@@ -61,6 +63,7 @@ class Facts(TargetClusterRequest):
     probe: JobState[ProbeResult]
     sync: JobState[SyncResult]
     deletion: JobState[SyncResult]
+    healing: JobState[HealingResult]
     deleting_since: float | None
     now: float
     monotonic: float
@@ -102,7 +105,9 @@ class Facts(TargetClusterRequest):
             return None
         return next_due(last, interval, key=self.key) - last - elapsed
 
-    def is_counted(self, latest: ProbeResult | SyncResult, recorded: str | None) -> bool:
+    def is_counted(
+        self, latest: ProbeResult | SyncResult | HealingResult, recorded: str | None
+    ) -> bool:
         """Tell whether the status has counted a job, or a later one of another replica.
 
         The very job that the status records is counted, whatever the time is now.

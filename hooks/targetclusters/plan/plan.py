@@ -6,7 +6,7 @@ from hooks.kube.conditions import Condition, merge_conditions
 from hooks.kube.events import Event, Reference
 from hooks.kube.objects import find_condition, part
 from hooks.targetclusters.health.judge import REACHABLE
-from hooks.targetclusters.plan import actions, finalizing, syncing
+from hooks.targetclusters.plan import actions, finalizing, healing, syncing
 from hooks.targetclusters.plan.actions import Action, JobPool
 from hooks.targetclusters.plan.facts import Facts
 from hooks.targetclusters.plan.status import ProbedStatus, add_probe, write_status
@@ -29,6 +29,7 @@ _GOOD_NEWS = (
     names.EVENT_CLUSTER_READY,
     names.EVENT_RESOURCES_SYNCED,
     names.EVENT_RESOURCES_DELETED,
+    names.EVENT_REPAIR_MADE,
 )
 
 
@@ -42,12 +43,17 @@ def plan_sync(facts: Facts) -> Plan[Action]:
         jobs.append(actions.StartRound(decision.start, _round_pool(facts)))
     if decision.stop:
         jobs.append(actions.StopRound())
-    status = write_status(facts, probed, decision)
-    wait = wait if decision.wait is None else min(wait, decision.wait)
+    repairs = healing.decide(facts)
+    if repairs.start:
+        jobs.append(actions.StartHealing(_probe_pool(probed)))
+    status = write_status(facts, probed, decision, repairs)
+    waits = [each for each in (wait, decision.wait, repairs.wait) if each is not None]
     response = CompositeResponse(
-        status=status, children=decision.children, resyncAfterSeconds=_rounded(wait)
+        status=status, children=decision.children, resyncAfterSeconds=_rounded(min(waits))
     )
     events = (*_transition_events(facts, status), *_decided_events(facts, decision))
+    if repairs.event is not None:
+        events = (*events, _event(facts, *repairs.event))
     if decision.start is not None and facts.lost_inventory:
         events = (*events, _event(facts, names.EVENT_INVENTORY_LOST, _LOST))
     return Plan(response, tuple(jobs), events)
@@ -61,7 +67,7 @@ def plan_finalize(facts: Facts) -> Plan[Action]:
     if decision.start is not None:
         jobs = (actions.StartDeletion(decision.start, _probe_pool(probed)),)
     response = CompositeResponse(
-        status=write_status(facts, probed, decision),
+        status=write_status(facts, probed, decision, healing.decide(facts)),
         children=decision.children,
         finalized=decision.finalized,
     )
@@ -159,6 +165,12 @@ def _transition_events(facts: Facts, status: Json) -> tuple[Event, ...]:
                 events.append(_event(facts, names.EVENT_RESOURCES_NOT_SYNCED, explained))
             case "ClusterChanged", "True", _ if turned or old.get("message") != entry["message"]:
                 events.append(_event(facts, names.EVENT_CLUSTER_CHANGED, entry["message"]))
+            case "Healing", "False", "RetriesExhausted" if (
+                new_reason or old.get("message") != entry["message"]
+            ):
+                events.append(_event(facts, names.EVENT_RETRIES_EXHAUSTED, entry["message"]))
+            case "Healing", "False", "BreakerOpen" if new_reason:
+                events.append(_event(facts, names.EVENT_BREAKER_OPEN, entry["message"]))
             case "CredentialsValid", _, "ExpiringSoon" | "Expired" if new_reason:
                 events.append(_event(facts, names.EVENT_CREDENTIALS_EXPIRING, entry["message"]))
             case _:

@@ -11,6 +11,7 @@ from hooks.targetclusters.health import judge
 from hooks.targetclusters.health.judge import CHECKS, CREDENTIALS, CheckState
 from hooks.targetclusters.health.model import Nodes, ProbeResult, ReadyCount
 from hooks.targetclusters.plan.facts import Facts
+from hooks.targetclusters.plan.healing import HealingDecision
 from hooks.targetclusters.plan.syncing import Decision
 
 #: The condition that exists while objects are left on a former cluster.
@@ -19,12 +20,16 @@ CLUSTER_CHANGED = "ClusterChanged"
 _READ_FIELDS = ("version", "nodes", "capacity", "allocatable", "systemPods")
 
 
+#: What other parts of the plan write.
+_OTHERS = ("conditions", "sync", "healing")
+
+
 @dataclass(frozen=True)
 class ProbedStatus:
     """A status with the newest probe counted.
 
     Attributes:
-        fields: the status without conditions and without `sync`.
+        fields: the status without conditions, `sync` and `healing`.
         checks: the conditions that probes decide.
     """
 
@@ -39,7 +44,7 @@ def add_probe(facts: Facts) -> ProbedStatus:
     """
     status, probe = facts.status, facts.probe.latest
     checks = judge.read_checks(status)
-    fields = {key: value for key, value in status.items() if key not in ("conditions", "sync")}
+    fields = {key: value for key, value in status.items() if key not in _OTHERS}
     if probe is None or facts.is_counted(probe, part(status, "probe").get("lastTime")):
         return ProbedStatus(fields, checks)
     checks = judge.count_probe(checks, probe, facts.spec)
@@ -64,7 +69,9 @@ def add_probe(facts: Facts) -> ProbedStatus:
     return ProbedStatus(fields, checks)
 
 
-def write_status(facts: Facts, probed: ProbedStatus, decision: Decision) -> Json:
+def write_status(
+    facts: Facts, probed: ProbedStatus, decision: Decision, repairs: HealingDecision
+) -> Json:
     """Write the whole status, from the one with the newest probe counted."""
     checks = {check: probed.checks[check].condition for check in CHECKS}
     expires = read_time(probed.fields.get("credentialExpiry"))
@@ -78,7 +85,7 @@ def write_status(facts: Facts, probed: ProbedStatus, decision: Decision) -> Json
             *checks.values(),
             decision.condition,
             *_cluster_changed(facts),
-            _healing(enabled=facts.spec.healing.enabled),
+            repairs.condition,
         ],
         now=facts.now,
         generation=facts.generation,
@@ -89,6 +96,7 @@ def write_status(facts: Facts, probed: ProbedStatus, decision: Decision) -> Json
         "observedGeneration": facts.generation,
         "conditions": conditions,
         **({"sync": sync} if sync else {}),
+        **({"healing": repairs.status} if repairs.status else {}),
     }
 
 
@@ -155,10 +163,3 @@ def _cluster_changed(facts: Facts) -> tuple[Condition, ...]:
         return ()
     message = f"the kubeconfig led to another cluster before; left there: {facts.left_behind}"
     return (Condition(CLUSTER_CHANGED, "True", "ObjectsLeft", message),)
-
-
-def _healing(*, enabled: bool) -> Condition:
-    if not enabled:
-        return Condition("Healing", "False", "Disabled", "autoHealing.enabled is false")
-    message = "this version does not repair: autoHealing has no effect"
-    return Condition("Healing", "False", "NotImplemented", message)

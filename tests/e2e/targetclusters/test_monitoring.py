@@ -31,7 +31,7 @@ def test_the_example_is_ready_and_everything_says_so(
     assert cluster["status"]["version"] == "v1.36.3"
     assert cluster["status"]["nodes"] == {"ready": 2, "total": 2, "summary": "2/2", "notReady": []}
     assert cluster["status"]["capacity"] == {"cpu": "8", "memory": "16291272Ki", "pods": "220"}
-    assert says(cluster, "Healing") == "False NotImplemented"
+    platform.until_says("example-cluster", "Healing", "False NoAccount")
     platform.until_says("example-cluster", "ResourcesSynced", "True Synced")
     get = ("get", "targetclusters.targetcluster.example.com", "example-cluster", "-n", NAMESPACE)
     shown = yaml.safe_load(platform.plane.kubectl(*get, "-o", "yaml"))
@@ -40,7 +40,7 @@ def test_the_example_is_ready_and_everything_says_so(
     assert shown["status"]["nodes"]["summary"] == "2/2"
     head, row = (line.split() for line in platform.plane.kubectl(*get).splitlines())
     assert head == ["NAME", "READY", "VERSION", "NODES", "SYNCED", "HEALING", "AGE"]
-    assert row[1:6] == ["True", "v1.36.3", "2/2", "True", "NotImplemented"]
+    assert row[1:6] == ["True", "v1.36.3", "2/2", "True", "NoAccount"]
     platform.plane.kubectl(
         "wait", "tc/example-cluster", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=120s"
     )

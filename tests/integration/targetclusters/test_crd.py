@@ -139,6 +139,7 @@ def test_defaults_are_filled_in(control_plane: ControlPlane) -> None:
             "mode": "Repair",
             "nodeTimeout": "5m",
             "maxUnhealthy": "40%",
+            "backoff": {"first": "5m", "longest": "30m"},
         },
         "deletionPolicy": "Orphan",
         "finalizeTimeout": "10m",

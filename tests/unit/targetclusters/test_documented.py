@@ -15,7 +15,8 @@ from hooks.targetclusters.request import read
 from tests.schemas import schema_of
 
 PROJECT = Path(__file__).resolve().parents[3]
-GUIDE = (PROJECT / "docs/guides/target-clusters.md").read_text()
+GUIDES = PROJECT / "docs/guides"
+GUIDE = (GUIDES / "target-clusters.md").read_text() + (GUIDES / "heal.md").read_text()
 EXAMPLE = PROJECT / "examples/10-cluster-watched"
 
 _REASON = re.compile(r"[A-Z][a-z]+([A-Z][a-z]+)*")

@@ -5,16 +5,19 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.clusters import FORGET_AFTER, Clusters, WatchedCluster
+from hooks.targetclusters.healing.plan.model import Attempt
 from hooks.targetclusters.metrics import ClusterMetrics
 from tests.targets.driving import Clock, target_cluster
 from tests.unit.targetclusters.watching import record
 
+ATTEMPT = Attempt("NodeNotReady", "node-1", "RebootVM", "Failed", "refused")
 READY: Json = {
     "conditions": [{"type": "Ready", "status": "True"}],
     "nodes": {"ready": 2, "total": 3},
     "probe": {"durationSeconds": 0.25},
     "lastContactTime": "2027-01-15T08:00:00Z",
     "credentialExpiry": "2027-01-16T08:00:00Z",
+    "healing": {"open": 0, "givenUp": 0, "breaker": "Closed"},
     "sync": {"objects": 7, "applied": 2, "deleting": 3, "failed": 1, "durationSeconds": 1.5},
 }
 
@@ -110,6 +113,7 @@ def test_a_cluster_without_calls_is_shown_no_more(exposition: Exposition) -> Non
 def test_every_metric_is_registered_by_the_name_that_is_shown(exposition: Exposition) -> None:
     watched = exposition.observe("a", READY)
     watched.count_round(success=True, outcomes={"applied": 1})
+    watched.count_attempt(ATTEMPT)
     shown = {
         family.name: {sample.name for sample in family.samples}
         for family in text_string_to_metric_families(exposition.text())
@@ -118,6 +122,17 @@ def test_every_metric_is_registered_by_the_name_that_is_shown(exposition: Exposi
     assert shown["target_cluster_resource_sync_count"] == {"target_cluster_resource_sync_count"}
     assert all(shown.values())
     assert list(shown) == [family.name for family in exposition.metrics.describe()]
+
+
+def test_faults_and_attempts_are_shown(exposition: Exposition) -> None:
+    watched = exposition.observe("a", {"healing": {"open": 3, "givenUp": 1, "breaker": "Open"}})
+    watched.count_attempt(ATTEMPT)
+    watched.count_attempt(None)
+    assert exposition("target_cluster_healing_faults", state="open") == 2
+    assert exposition("target_cluster_healing_faults", state="given_up") == 1
+    assert exposition("target_cluster_healing_breaker_open") == 1
+    labels = {"kind": "NodeNotReady", "outcome": "Failed"}
+    assert exposition("target_cluster_healing_attempts_total", **labels) == 1
 
 
 def test_a_second_registration_is_refused(exposition: Exposition) -> None:

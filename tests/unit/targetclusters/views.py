@@ -127,6 +127,7 @@ def facts(**changes: Any) -> Facts:
         ),
         "sync": JobState(),
         "deletion": JobState(),
+        "healing": JobState(),
         "deleting_since": None,
         "now": NOW,
     }

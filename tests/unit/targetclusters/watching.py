@@ -36,5 +36,5 @@ def record(metadata: Json) -> WatchedCluster:
     idle = JobPools("idle", threads=1)
     own, clock = OwnCluster(), Clock()
     secrets = KubeconfigSecrets(own, default="default", monotonic=clock)
-    shared = Shared(ThisCluster(own, ""), secrets, idle, idle)
+    shared = Shared(ThisCluster(own, ""), secrets, idle, idle, idle)
     return WatchedCluster(metadata, dependencies(own, clock=clock), shared)

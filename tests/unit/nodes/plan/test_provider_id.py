@@ -1,6 +1,6 @@
 import pytest
 
-from hooks.nodes.plan.match import format_provider_id, parse_provider_id
+from hooks.cloudstack.node_vms import format_provider_id, parse_provider_id
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,207 @@
+"""Decides, from what is seen and what is remembered, which repair is due.
+
+    fault              evidence                            repair                  healed when
+    NodeNotReady       not Ready for nodeTimeout, its VM
+                       Stopped                             start the VM            the node is Ready
+                       Running                             reboot; from the second the node is Ready
+                                                           on stop (forced), start
+                       anything else                       none: it is changing,
+                                                           or gone
+    ClusterNotRunning  the Kubernetes Service cluster is
+                       Stopped or in Alert                 start the cluster       it is Running
+
+`find_faults` reads the evidence, `remember` brings the journal up to date, `next_due` applies the
+bounds, `choose_repair` reads the state of the VM, `begin` and `end` write an attempt down.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from hooks.http.backoff import delay
+from hooks.http.texts import shorten
+from hooks.targetclusters.healing.plan.model import (
+    Evidence,
+    Fault,
+    Journal,
+    Policy,
+    Record,
+    Repair,
+)
+
+#: Seconds after which a fault that is gone is forgotten, with its attempts.
+FORGET_AFTER = 3600.0
+#: Faults that are remembered. Of more, the rest have their turn when others are gone.
+MAX_RECORDS = 256
+#: Characters of an outcome.
+MAX_OUTCOME = 300
+#: States of a Kubernetes Service cluster that a start may help.
+_STARTABLE = ("Stopped", "Alert")
+_CORDONED = "the node is cordoned"
+_LEFT_ALONE = "the node has an annotation that forbids repairs"
+
+
+@dataclass(frozen=True)
+class Due:
+    """What is due.
+
+    Attributes:
+        records: the faults for which a repair is due, the most urgent first; one is made.
+        waits: for each other fault that is there, why it waits; by key.
+        given_up: the faults that have had all their attempts, by key.
+    """
+
+    records: tuple[Record, ...]
+    waits: Mapping[str, str]
+    given_up: tuple[str, ...]
+
+
+def find_faults(evidence: Evidence) -> tuple[Fault, ...]:
+    """Return the faults that are there, control plane nodes first."""
+    found = []
+    for node in evidence.nodes or ():
+        if not node.is_ready:
+            why_not = _LEFT_ALONE if node.left_alone else _CORDONED if node.cordoned else ""
+            found.append(Fault("NodeNotReady", node.name, why_not, node.control_plane))
+    if evidence.cluster_state in _STARTABLE:
+        found.append(Fault("ClusterNotRunning", evidence.cluster_id))
+    return tuple(sorted(found, key=lambda each: (not each.control_plane, each.key)))
+
+
+def breaker(evidence: Evidence, policy: Policy) -> str:
+    """Say why nothing is repaired, as too many nodes are unhealthy; empty if they are not."""
+    if evidence.nodes is None:
+        return ""
+    total, down = len(evidence.nodes), sum(not each.is_ready for each in evidence.nodes)
+    if down <= policy.unhealthy.of(total):
+        return ""
+    return (
+        f"{down} of {total} nodes are not ready, more than maxUnhealthy ({policy.unhealthy}): "
+        "nothing is repaired"
+    )
+
+
+def remember(
+    journal: Journal, evidence: Evidence, faults: Iterable[Fault], *, again: float, now: float
+) -> Journal:
+    """Return the journal with what is seen now.
+
+    A fault of a kind that was not read stays as it is. One that is gone is forgotten after an hour,
+    or at once if nothing was tried. One that comes back within the hour keeps its attempts.
+
+    Args:
+        journal: what is remembered.
+        evidence: what was seen.
+        faults: as `find_faults` returns them.
+        again: when a person asked to begin again, in epoch seconds; 0 for never.
+        now: epoch seconds.
+    """
+    there = {fault.key: fault for fault in faults}
+    records = dict(journal.records)
+    if again > journal.again:
+        records = {key: _begun_again(each) for key, each in records.items()}
+    for key, each in list(records.items()):
+        if each.kind not in evidence.known:
+            continue
+        if key in there:
+            since = now if each.since is None else min(each.since, now)
+            records[key] = replace(each, since=since, gone_since=None)
+            continue
+        gone_since = now if each.gone_since is None else min(each.gone_since, now)
+        records[key] = replace(each, since=None, gone_since=gone_since)
+        is_over = not each.attempts or now - gone_since >= FORGET_AFTER
+        if is_over and not each.by:
+            del records[key]
+    for key, fault in there.items():
+        if key not in records and len(records) < MAX_RECORDS:
+            records[key] = Record(fault.kind, fault.object, since=now)
+    return Journal(records, max(again, journal.again))
+
+
+def next_due(journal: Journal, faults: Iterable[Fault], policy: Policy, *, now: float) -> Due:
+    """Return which repairs are due, those of the control plane first: one at a time is made."""
+    there = [fault for fault in faults if fault.key in journal.records]
+    waits: dict[str, str] = {}
+    due: list[Record] = []
+    given_up = []
+    busy = journal.open
+    for fault in there:
+        record = journal.records[fault.key]
+        if record.attempts >= policy.max_retry and not record.by:
+            given_up.append(fault.key)
+        elif why := _why_wait(fault, record, policy, now) or _beside(fault, there, journal, now):
+            waits[fault.key] = why
+        elif busy is not None:
+            waits[fault.key] = f"a repair of {busy.object} is being made"
+        else:
+            due.append(record)
+    return Due(tuple(due), waits, tuple(given_up))
+
+
+def choose_repair(record: Record, state: str) -> Repair | None:
+    """Return the repair for the state of a node's VM; None for a state in which none is right."""
+    match record.kind, state:
+        case "ClusterNotRunning", _:
+            return "StartCluster" if state in _STARTABLE else None
+        case _, "Stopped":
+            return "StartVM"
+        case _, "Running":
+            was_booted = record.attempts and record.repair in ("RebootVM", "StopStartVM")
+            return "StopStartVM" if was_booted else "RebootVM"
+        case _:
+            return None
+
+
+def begin(record: Record, repair: Repair, policy: Policy, *, now: float) -> Record:
+    """Return the record of an attempt that is about to be made: it counts from now on."""
+    attempts = record.attempts + 1
+    pause = delay(attempts, first=policy.first, longest=policy.longest)
+    return replace(
+        record,
+        attempts=attempts,
+        tried_at=now,
+        next_try=now + pause,
+        repair=repair,
+        outcome="",
+    )
+
+
+def end(record: Record, outcome: str, policy: Policy, *, sent: bool, now: float) -> Record:
+    """Return the record of an attempt that has ended; what was surely not sent counts as none."""
+    attempts = record.attempts if sent else max(0, record.attempts - 1)
+    pause = delay(max(1, attempts), first=policy.first, longest=policy.longest)
+    text = shorten(outcome, MAX_OUTCOME)
+    return replace(record, attempts=attempts, next_try=now + pause, outcome=text, by="")
+
+
+def lose(record: Record) -> Record:
+    """Return the record of an attempt whose process ended before it did: it counts."""
+    outcome = "not known: the operator ended during the repair"
+    return replace(record, outcome=record.outcome or outcome, by="")
+
+
+def _begun_again(record: Record) -> Record:
+    return replace(record, attempts=1 if record.by else 0, next_try=0.0)
+
+
+def _why_wait(fault: Fault, record: Record, policy: Policy, now: float) -> str:
+    if fault.why_not:
+        return fault.why_not
+    since = now if record.since is None else record.since
+    if now - since < policy.node_timeout:
+        return "it is there for less than nodeTimeout"
+    # What a wrong clock wrote is further away than the longest pause, and holds nothing up.
+    if now < record.next_try <= now + policy.longest:
+        return "the next attempt is not due yet"
+    return ""
+
+
+def _beside(fault: Fault, there: Iterable[Fault], journal: Journal, now: float) -> str:
+    """Say whether another node of the control plane is being repaired, and not ready yet."""
+    if not fault.control_plane:
+        return ""
+    for other in there:
+        if other.control_plane and other.key != fault.key:
+            record = journal.records[other.key]
+            if record.by or (record.attempts and now < record.next_try):
+                return f"the control plane node {other.object} is being repaired"
+    return ""

@@ -1,0 +1,204 @@
+"""What healing knows: nodes, faults, and what has been done for them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from hooks.targetclusters.health.model import Failure
+from hooks.targetclusters.request import IntOrPercent
+
+#: The faults that are repaired.
+FaultKind = Literal["NodeNotReady", "ClusterNotRunning"]
+#: What is done for them. StopStart is a forced stop, and a start once the VM is stopped.
+Repair = Literal["StartVM", "RebootVM", "StopStartVM", "StartCluster"]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """What a target says of one of its nodes.
+
+    Attributes:
+        cordoned: it is unschedulable: somebody works on it.
+        left_alone: it has the annotation with which a person forbids repairs.
+        control_plane: it has the label of control plane nodes.
+    """
+
+    name: str
+    uid: str
+    is_ready: bool
+    provider_id: str = ""
+    cordoned: bool = False
+    left_alone: bool = False
+    control_plane: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was seen of a cluster; None: not read, so nothing is known of such faults.
+
+    Attributes:
+        nodes: the cluster's nodes.
+        cluster_state: the state of its CloudStack Kubernetes Service cluster.
+        cluster_id: of that; empty where the spec names none.
+    """
+
+    nodes: tuple[NodeState, ...] | None = None
+    cluster_state: str | None = None
+    cluster_id: str = ""
+
+    @property
+    def known(self) -> frozenset[FaultKind]:
+        """Return the kinds of faults of which it is known whether they are there."""
+        kinds: list[FaultKind] = []
+        if self.nodes is not None:
+            kinds.append("NodeNotReady")
+        if self.cluster_state is not None:
+            kinds.append("ClusterNotRunning")
+        return frozenset(kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault that is there now.
+
+    Attributes:
+        object: the node's name, or the cluster's id.
+        why_not: why it is not to be repaired; empty where it is.
+        control_plane: of two such faults, never both are repaired at once.
+    """
+
+    kind: FaultKind
+    object: str
+    why_not: str = ""
+    control_plane: bool = False
+
+    @property
+    def key(self) -> str:
+        """Return what tells it from others."""
+        return f"{self.kind}/{self.object}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of a fault, in epoch seconds.
+
+    Attributes:
+        since: when it was seen first; None while it is not there.
+        gone_since: since when it is not there; None while it is.
+        attempts: how many repairs were tried.
+        tried_at: when the last one was begun; None before the first.
+        next_try: when the next one is due at the earliest.
+        repair: what was last tried; empty for nothing.
+        vm: the id of the VM, or cluster, on which that was tried.
+        outcome: what became of it, in CloudStack's words where it refused.
+        by: the process that tries right now; empty for none.
+    """
+
+    kind: FaultKind
+    object: str
+    since: float | None = None
+    gone_since: float | None = None
+    attempts: int = 0
+    tried_at: float | None = None
+    next_try: float = 0.0
+    repair: Repair | Literal[""] = ""
+    vm: str = ""
+    outcome: str = ""
+    by: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return what tells the fault from others."""
+        return f"{self.kind}/{self.object}"
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """All that is remembered of a cluster's faults.
+
+    Attributes:
+        records: by the faults' keys.
+        again: the newest request of a person to begin again, in epoch seconds.
+    """
+
+    records: Mapping[str, Record] = field(default_factory=lambda: MappingProxyType({}))
+    again: float = 0.0
+
+    @property
+    def open(self) -> Record | None:
+        """Return the fault of which a repair is being tried."""
+        return next((each for each in self.records.values() if each.by), None)
+
+    def with_record(self, record: Record) -> "Journal":
+        """Return the journal with a record in place of the fault's former one."""
+        return Journal({**self.records, record.key: record}, self.again)
+
+    def attempts_on(self, vm: str) -> int:
+        """Count what was tried on a VM, whatever its node was called."""
+        return sum(each.attempts for each in self.records.values() if vm and each.vm == vm)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the spec says of healing, in seconds.
+
+    Attributes:
+        max_retry: how many attempts a fault gets.
+        node_timeout: how long a node is not ready before it is repaired.
+        first, longest: the time between two attempts, at first and at most.
+        unhealthy: how many nodes of a number may be unhealthy before nothing is repaired.
+    """
+
+    max_retry: int
+    node_timeout: float
+    first: float
+    longest: float
+    unhealthy: IntOrPercent
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A repair that was made, or tried.
+
+    Attributes:
+        verdict: what became of it, as hooks.cloudstack.operations has it.
+        text: for people, with CloudStack's words where it refused.
+    """
+
+    kind: FaultKind
+    object: str
+    repair: Repair
+    verdict: str
+    text: str
+
+
+@dataclass(frozen=True)
+class HealingResult:
+    """What one round of healing found and did.
+
+    Attributes:
+        started_at: epoch seconds, to the millisecond.
+        seconds: how long it took.
+        generation: the generation of the TargetCluster that it followed.
+        failure: why nothing, or not everything, can be repaired.
+        journal: what is remembered at the end; None if that is not known.
+        faults: those that are there; of a kind that was not read, those that were last known.
+        waits: why nothing is done for a fault now, by key.
+        planned: in mode Plan, what would be done, by key.
+        given_up: the faults that had all their attempts, by key.
+        breaker: why nothing is repaired, as too many nodes are unhealthy; else empty.
+        attempt: what was tried.
+    """
+
+    started_at: float
+    seconds: float
+    generation: int
+    failure: Failure | None = None
+    journal: Journal | None = None
+    faults: tuple[str, ...] = ()
+    waits: Mapping[str, str] = field(default_factory=dict)
+    planned: Mapping[str, str] = field(default_factory=dict)
+    given_up: tuple[str, ...] = ()
+    breaker: str = ""
+    attempt: Attempt | None = None

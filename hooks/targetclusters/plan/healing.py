@@ -1,0 +1,194 @@
+"""Decides what to answer about repairs, and when a round of healing is due."""
+
+from dataclasses import dataclass
+
+from hooks import names
+from hooks.http.bounded_json import Json
+from hooks.http.texts import join_sentences, shorten
+from hooks.kube.conditions import Condition, Status
+from hooks.kube.objects import annotations, find_condition, part
+from hooks.kube.times import CLOCK_SLACK, moment, read_past, timestamp
+from hooks.targetclusters.healing.plan.model import HealingResult, Record
+from hooks.targetclusters.health.model import Nodes
+from hooks.targetclusters.plan.facts import Facts
+
+HEALING = "Healing"
+#: Seconds between two rounds, after one that has tried something.
+ROUND_GAP = 1.0
+#: Seconds after which account and journal are looked at again, though no fault is there.
+CHECK_EVERY = 600.0
+#: Faults that a status names, and that a message names.
+_MAX_NAMED = 20
+_MAX_IN_MESSAGE = 3
+_MAX_TEXT = 512
+#: Reasons of a condition that says nothing of faults.
+_SILENT = ("Disabled", "Suspended", "Pending", "")
+
+
+@dataclass(frozen=True)
+class HealingDecision:
+    """What to answer about repairs.
+
+    Attributes:
+        condition: Healing.
+        status: `status.healing`; empty for none.
+        wait: seconds until the next call is useful; None if nothing here needs one.
+        start: start a round.
+        event: reason and message.
+    """
+
+    condition: Condition
+    status: Json
+    wait: float | None = None
+    start: bool = False
+    event: tuple[str, str] | None = None
+
+
+def decide(facts: Facts) -> HealingDecision:
+    """Decide what to answer about repairs, and whether a round is due."""
+    before = part(facts.status, "healing")
+    if not facts.spec.healing.enabled:
+        return HealingDecision(_condition("False", "Disabled", "autoHealing.enabled is false"), {})
+    if facts.spec.suspend:
+        message = "spec.suspend stops every write to the cluster and to CloudStack"
+        return HealingDecision(_condition("False", "Suspended", message), before)
+    latest, status, event = facts.healing.latest, before, None
+    condition = _condition_before(facts)
+    if latest is not None:
+        recorded = before.get("lastTime")
+        if not facts.is_counted(latest, recorded):
+            event = _attempt_event(latest)
+        if recorded == moment(latest.started_at) or not facts.is_counted(latest, recorded):
+            status, condition = write_healing(latest, facts), judge(latest)
+    wait = facts.healing.poll_delay(facts.monotonic)
+    if wait is not None:
+        return HealingDecision(condition, status, wait=wait, event=event)
+    wait = _until_due(facts)
+    start = wait is not None and wait <= 0
+    return HealingDecision(condition, status, wait=wait, start=start, event=event)
+
+
+def judge(result: HealingResult) -> Condition:
+    """Return what a round says of the condition, the most urgent first."""
+    records = result.journal.records if result.journal else {}
+    there = [records[key] for key in result.faults if key in records]
+    given_up = [each for each in there if each.key in result.given_up]
+    if result.breaker:
+        return _condition("False", "BreakerOpen", result.breaker)
+    if given_up:
+        return _condition("False", "RetriesExhausted", _named(given_up, result))
+    if result.failure is not None:
+        status: Status = "Unknown" if result.failure.reason == "NotRead" else "False"
+        return _condition(status, result.failure.reason, result.failure.message)
+    if result.planned:
+        would = [f"{records[key].object}: {what}" for key, what in sorted(result.planned.items())]
+        message = "mode Plan; would do: " + join_sentences(would, limit=_MAX_IN_MESSAGE)
+        return _condition("True", "PlanOnly", message)
+    if not there:
+        return _condition("True", "Healthy", "no fault is there")
+    is_tried = any(each.attempts for each in there)
+    return _condition("True", "Repairing" if is_tried else "Waiting", _named(there, result))
+
+
+def write_healing(result: HealingResult, facts: Facts) -> Json:
+    """Write `status.healing`."""
+    records = result.journal.records if result.journal else {}
+    there = [records[key] for key in result.faults if key in records]
+    there.sort(key=lambda each: (each.key not in result.given_up, -each.attempts, each.key))
+    return {
+        "lastTime": moment(result.started_at),
+        "durationSeconds": round(result.seconds, 3),
+        "observedGeneration": result.generation,
+        "open": len(there),
+        "givenUp": sum(each.key in result.given_up for each in there),
+        "breaker": "Open" if result.breaker else "Closed",
+        "faults": [_fault(each, result, facts) for each in there[:_MAX_NAMED]],
+    }
+
+
+def _fault(record: Record, result: HealingResult, facts: Facts) -> Json:
+    """Write what a status says of a fault."""
+    is_given_up = record.key in result.given_up
+    fault: Json = {
+        "kind": record.kind,
+        "object": record.object,
+        "attempts": record.attempts,
+        "givenUp": is_given_up,
+    }
+    if record.since is not None:
+        fault["since"] = timestamp(record.since)
+    if record.tried_at is not None:
+        fault["lastTry"] = timestamp(record.tried_at)
+    if record.attempts and not is_given_up and record.next_try > facts.now:
+        fault["nextTry"] = timestamp(record.next_try)
+    for name, text in (
+        ("repair", record.repair),
+        ("lastOutcome", record.outcome),
+        ("waits", "" if is_given_up else result.waits.get(record.key, "")),
+        ("planned", result.planned.get(record.key, "")),
+    ):
+        if text:
+            fault[name] = shorten(text, _MAX_TEXT)
+    return fault
+
+
+def _named(records: list[Record], result: HealingResult) -> str:
+    """Say of the first faults what was tried, and what became of it."""
+    sentences = []
+    for each in records:
+        said = each.outcome or result.waits.get(each.key, "")
+        tried = f"{each.attempts} attempts" if each.attempts != 1 else "1 attempt"
+        sentences.append(f"{each.kind} {each.object}: {tried}" + (f", {said}" if said else ""))
+    return join_sentences(sentences, limit=_MAX_IN_MESSAGE)
+
+
+def _condition_before(facts: Facts) -> Condition:
+    before = find_condition(facts.cluster, HEALING)
+    if before.get("reason", "") in _SILENT:
+        return _condition("Unknown", "Pending", "no round of healing has finished yet")
+    return _condition(before["status"], before["reason"], before.get("message") or "")
+
+
+def _attempt_event(result: HealingResult) -> tuple[str, str] | None:
+    attempt = result.attempt
+    if attempt is None:
+        return None
+    is_done = attempt.verdict == "Done"
+    reason = names.EVENT_REPAIR_MADE if is_done else names.EVENT_REPAIR_FAILED
+    message = f"{attempt.kind} {attempt.object}: {attempt.repair}: {attempt.text}"
+    return reason, message
+
+
+def _until_due(facts: Facts) -> float | None:
+    """Return the seconds until the next round is due; None until the next probe."""
+    probe, latest = facts.probe.latest, facts.healing.latest
+    if probe is None:
+        return None
+    if latest is None:
+        return 0.0
+    elapsed = facts.monotonic - facts.healing.started
+    again = read_past(
+        annotations(facts.cluster).get(names.ANNOTATION_HEAL_AGAIN), facts.now + CLOCK_SLACK
+    )
+    is_asked = latest.journal is not None and (again or 0.0) > latest.journal.again
+    if latest.generation != facts.generation or latest.attempt is not None or is_asked:
+        return max(0.0, latest.seconds + ROUND_GAP - elapsed)
+    if facts.probe.started <= facts.healing.started:
+        return None
+    if elapsed >= CHECK_EVERY or _is_worth_a_look(facts, latest):
+        return 0.0
+    return None
+
+
+def _is_worth_a_look(facts: Facts, latest: HealingResult) -> bool:
+    """Tell whether a fault is or was there, or something could not be read."""
+    probe = facts.probe.latest
+    if probe is None or probe.failure is not None or not isinstance(probe.nodes, Nodes):
+        return True
+    is_down = probe.nodes.count.ready < probe.nodes.count.total
+    known = latest.journal is not None and not latest.journal.records
+    return is_down or not known or latest.failure is not None
+
+
+def _condition(status: Status, reason: str, message: str) -> Condition:
+    return Condition(HEALING, status, reason, message)
