@@ -204,7 +204,8 @@ def _growth(plane: ControlPlane, folder: Path) -> Iterator[Work]:
         ):
             made.await_quiet(3)
             names = [f"g{n}" for n in range(count)]
-            yield create_services(made, shop, f"{count} Services, 1 port, 5 members", names)
+            many = "1 Service" if count == 1 else f"{count} Services"
+            yield create_services(made, shop, f"{many}, 1 port, 5 members", names)
     for count in (5, 100, 300):
         nodes = tuple(f"node-{n:05d}" for n in range(1, count + 1))
         with (

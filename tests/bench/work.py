@@ -101,8 +101,12 @@ class Work:
         return float(sum(seconds))
 
     def _late(self) -> float:
-        """Return the seconds between the ends of jobs and the polls that saw them."""
-        ends = {call["job"]: call["due"] for call in self.calls if call.get("due")}
+        """Return the seconds between the ends of jobs and the polls that saw them.
+
+        Without those of tags, which are asked about only when a read does not show them.
+        """
+        waited = [call for call in self.calls if not call["command"].endswith("Tags")]
+        ends = {call["job"]: call["due"] for call in waited if call.get("due")}
         seen: dict[str, float] = {}
         for call in self.calls:
             job = call["params"].get("jobid")
