@@ -359,6 +359,8 @@ REASON_NO_MEMBERS = "NoMembers"
 REASON_NO_RUNNING_MEMBERS = "NoRunningMembers"
 #: Reason: members are nodes with a ready endpoint, and no node that may serve has one.
 REASON_NO_ENDPOINTS = "NoReadyEndpoints"
+#: Reason of MembersReady: nodes whose endpoints come and go wait before they join again.
+REASON_NODES_RETURNING = "NodesReturning"
 #: Reason: no CloudStackInstance is known.
 REASON_NO_INSTANCES = "NoInstances"
 #: Reason: no node with a network is known.

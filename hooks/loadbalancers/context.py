@@ -1,7 +1,7 @@
 """What one call works with, and the jobs that outlive a call."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -87,6 +87,7 @@ class CallContext:
         note_lists: is told how many seconds lists of members took.
         choices: which addresses were chosen lately.
         leases: which leases were seen on addresses.
+        returning: seconds for which nodes wait that left and came back, by VM id.
         held_lanes: kinds of lanes that the call holds for longer than one write.
         cluster_id: returns the id that marks this cluster's resources. Raises KubeError.
         drift_resync: seconds between two drift checks.
@@ -111,6 +112,7 @@ class CallContext:
     clock: Callable[[], float]
     monotonic: Monotonic
     pause: Callable[[float], None]
+    returning: Mapping[str, float] = field(default_factory=dict)
     held_lanes: set[str] = field(default_factory=set)
 
     def lane(self, *kinds: Literal["owner", "network", "members"]) -> AbstractContextManager[None]:

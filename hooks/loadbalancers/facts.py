@@ -53,6 +53,7 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
         drift_resync=context.drift_resync,
         call_state=call_state,
         seal_key=context.cloud.seal_key,
+        returning=context.returning,
     )
     if not request.lacks_namespace:
         facts = _with_service(facts, context)

@@ -1,5 +1,6 @@
 """Load balancers: addresses, rules, members and firewall in CloudStack."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -19,6 +20,7 @@ from hooks.loadbalancers.plan.members import recorded_members
 from hooks.loadbalancers.plan.schedule import is_settled, until_check
 from hooks.loadbalancers.recorded import RecordedStatus
 from hooks.loadbalancers.request import LoadBalancerRequest, Request, read
+from hooks.loadbalancers.returns import Returns
 from hooks.names import CLOUDSTACK_API
 from hooks.webhook.hook import Dependencies, Handler, Hook
 from hooks.webhook.reconcile import CallResult, OncePerCall, reconcile
@@ -44,6 +46,7 @@ class LoadBalancersHook(Hook):
         self._answers = LastAnswers(dependencies.monotonic)
         self._jobs = RunningJobs()
         self._checks = LastChecks(dependencies.monotonic)
+        self._returns = Returns(dependencies.monotonic)
 
     @property
     def routes(self) -> dict[str, Handler]:
@@ -145,11 +148,19 @@ class LoadBalancersHook(Hook):
             cluster_id=self._cluster.id,
             jobs=self._jobs,
             drift_resync=dependencies.config.drift_resync,
+            returning=self._returning(request),
             default_class=dependencies.config.default_load_balancer_class,
             clock=dependencies.clock,
             monotonic=dependencies.monotonic,
             pause=dependencies.pause,
         )
+
+    def _returning(self, request: LoadBalancerRequest) -> Mapping[str, float]:
+        """Return for how many seconds nodes wait that came and went with their endpoints."""
+        if request.is_deleting or request.endpoints is None or request.lacks_endpoints:
+            return {}
+        wanted = [each.vm_id for each in request.serving_nodes]
+        return self._returns.note(request.metadata.uid, wanted)
 
     def _remember(self, chooser: str, context: CallContext, response: Json, shown: Json) -> None:
         """Remember what the next call of this load balancer may use; `shown` is the status then."""

@@ -178,6 +178,7 @@ class Facts:
         service: the Service as the API server has it; None if nothing depended on it.
         seal_key: makes the seals of records.
         address_limit: used and allowed addresses, if CloudStack refused one more.
+        returning: seconds for which nodes do not join again that came and went, by VM id.
     """
 
     request: LoadBalancerRequest
@@ -191,6 +192,7 @@ class Facts:
     call_state: CallState = CallState()
     address_limit: ResourceLimit | None = None
     seal_key: bytes = field(default=b"", repr=False)
+    returning: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def owner(self) -> Owner:

@@ -1,7 +1,8 @@
 """Decides which VMs are added to the existing rules, and which are removed."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from hooks.http.texts import join_names, join_sentences
 from hooks.kube.conditions import Condition
@@ -17,6 +18,7 @@ from hooks.names import (
     REASON_NO_INSTANCES,
     REASON_NO_MEMBERS,
     REASON_NO_RUNNING_MEMBERS,
+    REASON_NODES_RETURNING,
 )
 
 #: The reason for which the rules have the members that they should have, and no others.
@@ -35,11 +37,13 @@ class MembersPlan(StagePlan):
         wanted: members that every rule should have, with the nodes on other networks, which it
             cannot have; None if that is not known yet.
         missing: which nodes cannot be members, or do not run, a text for each cause.
+        due: seconds until a node may join that has to wait.
     """
 
     assigned: int = 0
     wanted: int | None = None
     missing: tuple[str, ...] = ()
+    due: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,12 @@ NOTHING_RECORDED = RecordedMembers()
 def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
     """Plan the members of the rules by difference: CloudStack refuses one that is a member already.
 
-    Members are added before others are removed, so that no rule is without any in between.
+    Members are added before others are removed, so that no rule is without any in between. A node
+    whose endpoints come and go is removed at once, and waits before it joins again.
     """
-    wanted = _wanted(facts)
+    wanted, waits = _wanted(facts), _waits(facts, rules)
     wanted_ids = frozenset(each.vm_id for each in wanted)
-    joining = [each for each in wanted if _may_join(facts, each)]
+    joining = [each for each in wanted if _may_join(facts, each) and each.vm_id not in waits]
     assignments, removals = [], []
     unread = facts.state.unread_members
     for rule in (*rules.serving, *rules.future):
@@ -87,13 +92,19 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
     is_known = bool(in_all) and (rules.is_complete or facts.request.spec.plan_only)
     assigned = wanted_ids.intersection(*in_all) if is_known else frozenset()
     complaints = facts.complaints((*assignments, *removals))
-    missing = _missing(facts, wanted)
+    waits = {vm_id: seconds for vm_id, seconds in waits.items() if vm_id not in assigned}
+    missing = _missing(facts, wanted, waits)
     hidden = [f"{each.name}: {unread[each.id]}" for each in counted if each.id in unread]
     is_counted = _is_known(facts, wanted) and (bool(in_all) or not hidden)
+    if complaints:
+        condition = _refused(facts, wanted, assigned, (*missing, *complaints[:_NAMED_REFUSALS]))
+    elif hidden:
+        condition = _unread(hidden)
+    else:
+        found = _condition(facts, wanted, assigned, missing, waits)
+        condition = _while_removing(found, leaves)
     return MembersPlan(
-        condition=_unread(hidden)
-        if hidden and not complaints
-        else _while_removing(_condition(facts, wanted, assigned, missing, complaints), leaves),
+        condition=condition,
         actions=(
             *((MembersTogether(joins),) if len(joins) > 1 else joins),
             *((MembersTogether(leaves),) if len(leaves) > 1 else leaves),
@@ -101,6 +112,7 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
         assigned=len(assigned),
         wanted=_count(facts, wanted) if is_counted else None,
         missing=missing,
+        due=min(waits.values(), default=inf),
     )
 
 
@@ -139,6 +151,19 @@ def _wanted(facts: Facts) -> tuple[Instance, ...]:
     return tuple(each for each in members if each.vm_id in present)
 
 
+def _waits(facts: Facts, rules: RulesPlan) -> Mapping[str, float]:
+    """Return for how many seconds nodes do not join, by VM id: none where no other node serves."""
+    present = set().union(*(facts.state.members_of(each.id) for each in rules.serving))
+    waits = {
+        each.vm_id: facts.returning[each.vm_id]
+        for each in facts.request.members
+        if each.vm_id in facts.returning and each.vm_id not in present
+    }
+    others = [each for each in facts.request.members if each.vm_id not in waits]
+    is_served = any(_may_join(facts, each) and not each.is_stopped for each in others)
+    return waits if is_served else {}
+
+
 def _count(facts: Facts, wanted: Sequence[Instance]) -> int:
     """Count the members that are wanted, with the nodes on other networks."""
     return len(wanted if facts.request.lacks_endpoints else facts.request.serving_nodes)
@@ -162,8 +187,8 @@ def _names(facts: Facts, vm_ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(names.get(vm_id) or vm_id for vm_id in vm_ids)
 
 
-def _missing(facts: Facts, wanted: Sequence[Instance]) -> tuple[str, ...]:
-    """Name the nodes that cannot be members, or do not run, a text for each cause.
+def _missing(facts: Facts, wanted: Sequence[Instance], waits: Collection[str]) -> tuple[str, ...]:
+    """Name the nodes that are not to be members now, or do not run, a text for each cause.
 
     A stopped VM stays a member, as a node that is not Ready does (KEP-3458): it may be back soon.
     """
@@ -174,6 +199,9 @@ def _missing(facts: Facts, wanted: Sequence[Instance]) -> tuple[str, ...]:
         ],
         "without a VM in CloudStack": [each.name for each in wanted if not _may_join(facts, each)],
         "with a stopped VM": [each.name for each in wanted if each.is_stopped],
+        "waiting to join again, as their endpoints come and go": [
+            each.name for each in wanted if each.vm_id in waits
+        ],
     }
     return tuple(
         f"{cause}: {join_names(nodes, limit=_NAMED_NODES)}"
@@ -198,21 +226,31 @@ def _while_removing(condition: Condition, leaves: Sequence[Remove]) -> Condition
     return replace(condition, reason="RemovingMembers", message=message)
 
 
+def _counted(
+    facts: Facts, wanted: Sequence[Instance], assigned: Set[str], more: Iterable[str]
+) -> str:
+    return "; ".join((f"{len(assigned)} of {_count(facts, wanted)} members are assigned", *more))
+
+
+def _refused(
+    facts: Facts, wanted: Sequence[Instance], assigned: Set[str], more: Iterable[str]
+) -> Condition:
+    """Say what CloudStack refused."""
+    message = _counted(facts, wanted, assigned, more)
+    return Condition("MembersReady", "False", "MembersRefused", message)
+
+
 def _condition(
     facts: Facts,
     wanted: Sequence[Instance],
     assigned: Set[str],
     missing: Sequence[str],
-    complaints: Sequence[str],
+    waits: Collection[str],
 ) -> Condition:
     kind, count = "MembersReady", _count(facts, wanted)
     if not facts.request.instances:
         return Condition(kind, "False", REASON_NO_INSTANCES, "No CloudStackInstance is known yet")
-    counted = f"{len(assigned)} of {count} members are assigned"
-    message = "; ".join((counted, *missing))
-    if complaints:
-        refusals = "; ".join(complaints[:_NAMED_REFUSALS])
-        return Condition(kind, "False", "MembersRefused", f"{message}; {refusals}")
+    message = _counted(facts, wanted, assigned, missing)
     if facts.request.lacks_endpoints and facts.request.members:
         stay = f"members stay until one has: {count}" if count else "there is no member until then"
         message = f"No node that may serve has a ready endpoint of the Service; {stay}"
@@ -221,12 +259,12 @@ def _condition(
         return Condition(
             kind, "False", REASON_NO_MEMBERS, "; ".join(("No node may serve", *missing))
         )
-    if not assigned or any(
-        each.vm_id not in assigned and _may_join(facts, each) for each in wanted
-    ):
+    expected = [each for each in wanted if _may_join(facts, each) and each.vm_id not in waits]
+    if not assigned or any(each.vm_id not in assigned for each in expected):
         return Condition(kind, "False", "AssigningMembers", message)
     if facts.request.has_no_running_members:
         return Condition(kind, "False", REASON_NO_RUNNING_MEMBERS, f"None runs: {message}")
     if count > 2 * len(wanted):
         return Condition(kind, "False", "MembersElsewhere", message)
-    return Condition(kind, "True", ALL_ASSIGNED, message)
+    reason = REASON_NODES_RETURNING if waits else ALL_ASSIGNED
+    return Condition(kind, "True", reason, message)

@@ -110,6 +110,8 @@ def was_converged(facts: Facts) -> bool:
         and recorded.change is None
         and recorded.condition("Ready").status in ("True", "Unknown")
         and all(recorded.condition(kind).status == "True" for kind in STAGE_CONDITIONS)
+        # A node that has waited joins: nobody asked for that, and it is no drift.
+        and recorded.condition("MembersReady").reason != names.REASON_NODES_RETURNING
     )
 
 

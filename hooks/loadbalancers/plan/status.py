@@ -135,7 +135,7 @@ def planned(
     if is_working:
         return _response(facts.request, status, SOON)
     until = until_published(facts, stages.address, address, since)
-    shown = max(SOON, min(until, stages.address.due))
+    shown = max(SOON, min(until, stages.address.due, stages.members.due))
     return _checked(facts.request, status, facts.now, min(_next_check(facts, ready, drift), shown))
 
 

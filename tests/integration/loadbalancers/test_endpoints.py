@@ -8,6 +8,8 @@ from hooks.http.deadline import Deadline
 from hooks.loadbalancers.endpoints import ENDPOINT_SLICES
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.instances import INSTANCES
+from hooks.loadbalancers.returns import STAYS_AWAY
+from hooks.names import EVENT_REPAIRED
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
 from tests.integration.loadbalancers.test_addresses import FREE
 
@@ -296,3 +298,46 @@ def test_two_replicas_and_late_news_come_to_the_same_members(
     lb.settle(hook, other)
     assert lb.is_ready()
     assert members(world) == [{"node-1"}] * 2
+
+
+def test_a_node_whose_endpoints_come_and_go_leaves_at_once_and_waits_to_return(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    both = {"node-1", "node-2"}
+    lb = local(world, *both, ports=(80,)).settle(hook)
+    world.simulator.control.clear_calls()
+    for _ in range(10):
+        world.place("node-1")
+        lb.settle(hook)
+        assert members(world) == [{"node-1"}]
+        world.place(*both)
+        lb.settle(hook)
+    assert world.writes() == {"assignToLoadBalancerRule": 1, "removeFromLoadBalancerRule": 2}
+    assert lb.is_ready()
+    ready = lb.condition("MembersReady")
+    assert (ready["status"], ready["reason"]) == ("True", "NodesReturning")
+    assert "come and go: node-2" in ready["message"]
+    assert lb.next_look() <= STAYS_AWAY
+    while lb.reason("MembersReady") == "NodesReturning":
+        lb.wait(hook)
+    assert members(world) == [both]
+    assert lb.is_ready()
+    assert EVENT_REPAIRED not in world.cluster.reasons()
+
+
+def test_a_node_that_alone_has_an_endpoint_never_waits(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = local(world, "node-1", "node-2", ports=(80,)).settle(hook)
+    for _ in range(4):
+        world.place("node-1")
+        lb.settle(hook)
+        world.place("node-2")
+        lb.settle(hook)
+        assert members(world) == [{"node-2"}]
+    world.place("node-1", "node-2")
+    lb.settle(hook)
+    assert members(world) == [{"node-2"}]
+    world.place("node-1")
+    lb.settle(hook)
+    assert members(world) == [{"node-1"}]
