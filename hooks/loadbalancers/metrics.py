@@ -11,8 +11,9 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Monotonic
 from hooks.kube.objects import find_condition, is_true, items, part
 from hooks.kube.times import read_time
+from hooks.loadbalancers.plan.schedule import MAX_REPAIRS
 from hooks.loadbalancers.request import LoadBalancerRequest
-from hooks.names import REASON_CONTESTED
+from hooks.names import REASON_CONTESTED, REASON_DENIED_BY_LIST
 from hooks.webhook.shown import Shown
 
 _SERVICE = ("namespace", "service")
@@ -95,6 +96,14 @@ class LoadBalancerMetrics(Collector):
         return _families(self._shown.rows())
 
 
+def _is_contested(status: Json) -> bool:
+    """Tell whether repairs have stopped: also of items in a list without which it serves."""
+    reason = find_condition({"status": status}, "Ready").get("reason")
+    times = part(status, "repeatedDrift").get("times") or 0
+    is_left = reason == REASON_DENIED_BY_LIST and times > MAX_REPAIRS
+    return reason == REASON_CONTESTED or is_left
+
+
 def _row(namespace: str, service: str, status: Json) -> _Row:
     shown = {"status": status}
     members, ports = part(status, "members"), items(status, "rules")
@@ -107,7 +116,7 @@ def _row(namespace: str, service: str, status: Json) -> _Row:
         namespace,
         service,
         is_ready=is_true(shown, "Ready"),
-        is_contested=find_condition(shown, "Ready").get("reason") == REASON_CONTESTED,
+        is_contested=_is_contested(status),
         is_published=bool(part(status, "address").get("published")),
         members=tuple((state, count) for state, count in counts.items() if count is not None),
         ports=(("wanted", len(ports)), ("served", served)) if ports else (),

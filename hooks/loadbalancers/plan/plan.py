@@ -57,6 +57,7 @@ from hooks.loadbalancers.plan.rules import own_rules, plan_rules
 from hooks.loadbalancers.plan.schedule import (
     CONTESTED,
     MAX_REPAIRS,
+    are_about_list,
     count_drift,
     is_drift_check,
     repairs,
@@ -68,6 +69,7 @@ from hooks.names import (
     EVENT_ORPHANED,
     EVENT_REPAIRED,
     REASON_CONTESTED,
+    REASON_DENIED_BY_LIST,
     REASON_NO_NETWORK,
 )
 from hooks.webhook.contract import CompositeResponse, Plan
@@ -159,13 +161,19 @@ def _refuse_tier(facts: Facts) -> Condition | None:
 
 
 def _contested(facts: Facts, actions: Sequence[Action], drift: RepeatedDrift) -> Plan[Action]:
-    """Do nothing for an hour: something undoes our repairs again and again."""
+    """Do nothing for an hour: something undoes our repairs again and again.
+
+    Without the items of a tier's list it serves on: a virtual router does not ask the list.
+    """
     message = (
         f"Something has undone the same repairs {drift.times - 1} times in a row: "
         f"{_named(actions)}. "
         "Is another cloud provider running? Nothing is changed for an hour"
     )
-    response = status.stopped(facts, REASON_CONTESTED, message, back_off=CONTESTED)
+    serves, known = are_about_list(actions), facts.request.recorded.address
+    message = f"{known.ip} serves. {message}" if serves and known else message
+    reason = REASON_DENIED_BY_LIST if serves else REASON_CONTESTED
+    response = status.stopped(facts, reason, message, back_off=CONTESTED, serves=serves)
     response["status"]["repeatedDrift"] = {"what": drift.what, "times": drift.times}
     event = Event(facts.request.service, EVENT_CONTESTED, message, type="Warning")
     return Plan(response, events=(event,))

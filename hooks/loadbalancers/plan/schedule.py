@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from hooks import names
 from hooks.kube.times import CLOCK_SLACK
-from hooks.loadbalancers.plan.actions import Action
+from hooks.loadbalancers.plan.actions import (
+    Action,
+    AddItem,
+    AddTags,
+    ChangeItem,
+    RemoveItem,
+    Retag,
+)
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import is_asked_still
 from hooks.loadbalancers.plan.sticky_actions import SetStickiness
@@ -125,6 +132,16 @@ def repairs(facts: Facts, actions: Sequence[Action]) -> tuple[Action, ...]:
         each
         for each in actions
         if not (isinstance(each, SetStickiness) and each.rule_id in without)
+    )
+
+
+def are_about_list(actions: Sequence[Action]) -> bool:
+    """Tell whether actions change nothing but items of a tier's network ACL list."""
+    return all(
+        isinstance(each, AddItem | ChangeItem | RemoveItem)
+        or (isinstance(each, AddTags) and each.kind == "ACL item")
+        or (isinstance(each, Retag) and each.owns[0].kind == "ACL item")
+        for each in actions
     )
 
 

@@ -203,11 +203,20 @@ def unobserved(
 
 
 def stopped(
-    facts: Facts, reason: str, message: str, *, back_off: RetryRange = REFUSED
+    facts: Facts,
+    reason: str,
+    message: str,
+    *,
+    back_off: RetryRange = REFUSED,
+    serves: bool = False,
 ) -> CompositeResponse:
-    """Write the status of a check after which nothing is done: a person has to act."""
-    request, ready = facts.request, Condition("Ready", "False", reason, message)
-    conditions = [ready, _stalled(ready)]
+    """Write the status of a check after which nothing is done: a person has to act.
+
+    `serves` says that it serves all the same, so it is ready.
+    """
+    request = facts.request
+    ready = Condition("Ready", "True" if serves else "False", reason, message)
+    conditions = [ready] if serves else [ready, _stalled(ready)]
     return _known(request, request.recorded_json, conditions, facts.now, back_off.wait(request))
 
 

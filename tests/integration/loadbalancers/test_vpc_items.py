@@ -8,7 +8,8 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
-from hooks.names import TAG_SERVICE_UID
+from hooks.loadbalancers.plan.schedule import CONTESTED, MAX_REPAIRS
+from hooks.names import EVENT_CONTESTED, TAG_SERVICE_UID
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook, port
 from tests.integration.loadbalancers.vpc import (
     DENYING,
@@ -373,3 +374,23 @@ def test_an_item_whose_tags_are_refused_is_deleted_again_and_tried_later(
     lb.wait(hook)
     assert lb.is_ready()
     assert len(ours(world)) == 1
+
+
+def test_whoever_deletes_our_items_again_and_again_is_told_while_it_serves(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80)]).settle(hook)
+    for _ in range(MAX_REPAIRS + 1):
+        for each in world.items():
+            if each["tags"]:
+                world.human.done("deleteNetworkACL", id=each["id"])
+        lb.wait(hook)
+    assert world.cluster.reasons().count(EVENT_CONTESTED) == 1
+    ready = lb.condition("Ready")
+    assert (ready["status"], ready["reason"]) == ("True", "DeniedByList")
+    assert "undone the same repairs 3 times" in ready["message"]
+    assert not lb.condition("Stalled")
+    assert lb.next_look() > CONTESTED.first / 2
+    lb.change(sourceRanges=["10.0.0.0/8"])
+    lb.settle(hook)
+    assert set(ranges(world).values()) == {"10.0.0.0/8"}
