@@ -25,6 +25,9 @@ ALGORITHMS = frozenset({"roundrobin", "leastconn", "source"})
 CHANGEABLE = ("algorithm", "name", "protocol", "description", "cidrlist")
 NOT_SUPPORTED = "LB service provider cannot support this rule"
 MAX_PORT = 65535
+#: Ranges that fit on one line of a virtual router's HAProxy, beside four other words (measured with
+#: HAProxy 2.6). A real server takes more, and the router then applies no change of its network.
+MAX_RANGES = 60
 
 
 @command(
@@ -39,6 +42,7 @@ def create_load_balancer_rule(call: Call) -> Work:
     address, network = rule_target(call)
     protocol = read_protocol(call.args.text("protocol") or "tcp")
     cidrs = [checked_cidr(cidr) for cidr in call.args.items("cidrlist")]
+    check_fits_router(cidrs)
     public, private = read_port(call, "publicport"), read_port(call, "privateport")
     algorithm = call.args.required("algorithm")
     if algorithm not in ALGORITHMS:
@@ -216,7 +220,15 @@ def updated_cidrs(call: Call) -> list[str] | None:
             IPv4Network(cidr, strict=False)
     except ValueError:
         raise invalid(f"Invalid CIDR list: {','.join(cidrs)}") from None
+    check_fits_router(cidrs)
     return cidrs
+
+
+def check_fits_router(cidrs: list[str]) -> None:
+    """Refuse what a real server takes and its virtual router cannot apply."""
+    if len(cidrs) > MAX_RANGES:
+        problem = f"the line of {len(cidrs)} ranges has too many words for the router's HAProxy"
+        raise ApiError(530, f"The simulator refuses a CIDR list: {problem}")
 
 
 @command(

@@ -22,12 +22,13 @@ class Enforcement:
 
     Attributes:
         wanted: the ranges.
-        listed: the list of a rule that has one: the ranges, or everybody where they are too many
-            for it, and the firewall admits them alone.
+        listed: the list of a rule that has one: the ranges. Where they are too many for it, it is
+            everybody if the firewall admits them alone, else as many of them as it takes.
         firewall: firewall rules do.
         rule_lists: rules are created with a list of their own.
         lists_change: that list can be changed in place.
-        impossible: why the ranges cannot be enforced; empty if they can.
+        impossible: why the ranges cannot be enforced; empty if they can. A rule stays as it is
+            then, except that one with a list admits nobody else, or goes if that cannot change.
     """
 
     wanted: tuple[str, ...]
@@ -53,7 +54,8 @@ class Enforcement:
         Beside a firewall, a list that cannot be changed is as wide as it was made.
         """
         counts = self.lists_change or not self.firewall
-        return counts and not covers(self.listed, effective(rule.cidrs))
+        admitted = self.wanted if self.impossible else self.listed
+        return counts and not covers(admitted, effective(rule.cidrs))
 
 
 def enforcement(facts: Facts) -> Enforcement:
@@ -71,9 +73,11 @@ def enforcement(facts: Facts) -> Enforcement:
     elif not ranges and (others := _opened_by_others(facts)):
         impossible = f"nobody may connect, and firewall rules of others open {', '.join(others)}"
     elif not firewall and len(ranges) > MAX_LISTED and listed == (EVERYONE,):
+        listed = ranges[:MAX_LISTED]
         impossible = (
             f"the source ranges are {len(ranges)}, and without a firewall a rule takes "
-            f"{MAX_LISTED}; write at most {MAX_LISTED} ranges"
+            f"{MAX_LISTED}: write at most {MAX_LISTED} ranges. A rule that is there admits some of "
+            "them, and nobody else"
         )
     elif not firewall and not lists and ranges != (EVERYONE,):
         impossible = "this CloudStack cannot restrict the sources of a rule (4.18 can)"

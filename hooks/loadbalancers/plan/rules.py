@@ -242,8 +242,10 @@ def _plan_ports(
         elif other_tier and rule is None:
             actions, problem = (), other_tier
         elif by.impossible:
-            # Without a rule nobody connects. Any other rule keeps serving as it is.
-            rule, actions, problem = rule if by.wanted else None, (), by.impossible
+            # Without a rule nobody connects. Any other rule keeps serving, and becomes narrower.
+            is_wide = by.rule_lists and rule is not None and by.is_too_wide(rule)
+            rule, problem = rule if by.wanted else None, by.impossible
+            actions = facts.not_refused(actions) if rule and is_wide else ()
         elif refusal:
             actions, problem = (), _refused(facts, port, refusal.text, () if rule else others)
         remark = stickiness.why_without(facts, port, rule) if rule else ""

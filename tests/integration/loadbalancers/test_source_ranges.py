@@ -210,6 +210,42 @@ def test_more_ranges_than_a_rule_takes_are_admitted_by_the_firewall_alone(
     assert world.rules()[0]["cidrlist"] == ["10.0.0.0/18"]
 
 
+@pytest.mark.parametrize("version", ["4.20", "4.22"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(["0.0.0.0/0"], 60, id="everybody"),
+        pytest.param(["10.0.0.0/24", "192.0.2.0/24"], 60, id="one who is not admitted any more"),
+        pytest.param(["10.0.0.0/24", "10.2.0.0/24"], 2, id="fewer"),
+    ],
+)
+def test_a_rule_on_a_tier_admits_nobody_else_while_the_ranges_are_too_many(
+    version: str, before: list[str], after: int
+) -> None:
+    apart = [f"10.{each}.0.0/24" for each in range(61)]
+    with vpc_world(api_version=version) as world:
+        cloud = world.open_cloud()
+        hook = make_hook(world, cloud)
+        lb = LoadBalancer(world, sourceRanges=before).settle(hook)
+        lb.change(sourceRanges=apart)
+        lb.settle(hook)
+        is_gone = version == "4.20" and after == 60  # a list cannot change there
+        assert len(world.rules()) == (0 if is_gone else 1)
+        for rule in world.rules():
+            assert set(rule["cidrlist"]) <= set(apart)
+            assert len(rule["cidrlist"]) == after
+            assert set(rule["members"]) == set(world.nodes)
+        assert lb.reason() == "RulesRefused"
+        assert "admits some of them, and nobody else" in lb.condition("Ready")["message"]
+        writes = world.writes()
+        lb.wait(hook)
+        assert world.writes() == writes
+        lb.change(sourceRanges=apart[:60])
+        lb.settle(hook)
+        assert lb.is_ready()
+        cloud.close()
+
+
 def test_more_ranges_than_a_rule_takes_are_refused_on_a_tier() -> None:
     with vpc_world() as world:
         cloud = world.open_cloud()

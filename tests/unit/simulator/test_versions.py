@@ -55,3 +55,17 @@ def test_ranges_are_taken_since_their_versions(
             made = cloud.call("createLoadBalancerRule", **wish(there))
         changed = cloud.call("updateLoadBalancerRule", id=made.body["id"], cidrlist="10.0.0.0/9")
         assert changed.status == (200 if on_update else 431)
+
+
+def test_more_ranges_than_a_router_takes_are_refused(connect: Connect) -> None:
+    ranges = [f"10.{each}.0.0/24" for each in range(61)]
+    with Simulator(job_delay=0.001) as simulator:
+        cloud = connect(simulator, simulator.user)
+        there = address(cloud)
+        many, most = ",".join(ranges), ",".join(ranges[:60])
+        refused = cloud.refused("createLoadBalancerRule", 530, cidrlist=many, **wish(there))
+        assert "61 ranges" in refused
+        made = cloud.done("createLoadBalancerRule", cidrlist=most, **wish(there))["loadbalancer"]
+        assert "61 ranges" in cloud.failed(
+            "updateLoadBalancerRule", 530, id=made["id"], cidrlist=many
+        )
