@@ -200,12 +200,16 @@ def find_takeable(facts: Facts) -> PublicIpAddress | None:
 def find_left(facts: Facts, held: PublicIpAddress) -> PublicIpAddress | None:
     """Return an address that an earlier Service of our name left beside the one that we have.
 
-    Nobody else wants it: no other Service has the name now, and only we wrote its mark.
+    Nobody else wants it: no other Service has the name now, and only we wrote its mark. One that
+    the Service asks for comes to it by that.
     """
     left = [
         each
         for each in facts.state.addresses
-        if each.id != held.id and each.state == "Allocated" and is_left(facts, each)
+        if each.id != held.id
+        and each.ip_address != facts.request.spec.address
+        and each.state == "Allocated"
+        and is_left(facts, each)
     ]
     return min(left, key=lambda each: each.ip_address, default=None)
 

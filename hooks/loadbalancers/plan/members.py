@@ -72,18 +72,8 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
     wanted, waits = _wanted(facts), _waits(facts, rules)
     wanted_ids = frozenset(each.vm_id for each in wanted)
     joining = [each for each in wanted if _may_join(facts, each) and each.vm_id not in waits]
-    assignments, removals = [], []
+    assignments, removals = _changes(facts, rules, joining, wanted_ids)
     unread = facts.state.unread_members
-    for rule in (*rules.serving, *rules.future):
-        if rule.id in unread:
-            continue
-        current = facts.state.members_of(rule.id)
-        if new := [each for each in joining if each.vm_id not in current]:
-            ids = tuple(each.vm_id for each in new)
-            assignments.append(Assign(rule.id, rule.name, ids, tuple(each.name for each in new)))
-        # Without any Instance, nothing is known of the nodes, and no member is removed.
-        if (old := tuple(sorted(current - wanted_ids))) and facts.request.instances:
-            removals.append(Remove(rule.id, rule.name, old, _names(facts, old)))
     joins = tuple(each for each in assignments if not facts.refusal(each))
     leaves = tuple(each for each in removals if not facts.refusal(each))
     # In plan mode nothing changes, so the rules that exist count.
@@ -114,6 +104,24 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
         missing=missing,
         due=min(waits.values(), default=inf),
     )
+
+
+def _changes(
+    facts: Facts, rules: RulesPlan, joining: Sequence[Instance], wanted_ids: Set[str]
+) -> tuple[list[Assign], list[Remove]]:
+    """Return who is added to each rule whose members are known, and who is removed."""
+    assignments, removals = [], []
+    for rule in (*rules.serving, *rules.future):
+        if rule.id in facts.state.unread_members:
+            continue
+        current = facts.state.members_of(rule.id)
+        if new := [each for each in joining if each.vm_id not in current]:
+            ids = tuple(each.vm_id for each in new)
+            assignments.append(Assign(rule.id, rule.name, ids, tuple(each.name for each in new)))
+        # Without any Instance, nothing is known of the nodes, and no member is removed.
+        if (old := tuple(sorted(current - wanted_ids))) and facts.request.instances:
+            removals.append(Remove(rule.id, rule.name, old, _names(facts, old)))
+    return assignments, removals
 
 
 def recorded_members(

@@ -432,6 +432,12 @@ def test_what_an_earlier_service_left_is_in_the_status_before_it_is_taken_over(
     assert status(made).get("addressChange", {}).get("former") == noted
 
 
+def test_what_an_earlier_service_left_and_this_one_asks_for_comes_to_it() -> None:
+    asked = request(status=recorded(), address=OTHER)
+    made = planned(asked, beside(serving(IP), left()), service=shown(IP, asked=OTHER))
+    assert status(made)["addressChange"] == {"to": OTHER}
+
+
 def test_what_an_earlier_service_left_is_taken_over_and_not_shown() -> None:
     going: Json = {"to": IP, "former": {"ip": OTHER}, "switchedAt": timestamp(NOW - SHOWN_TOGETHER)}
     made = planned(
