@@ -40,6 +40,19 @@ def process_holder(pod: str) -> str:
     return f"{pod}_{os.getpid()}_{_started(os.getpid())}"
 
 
+def is_over(holder: str, own: str) -> bool:
+    """Tell whether no round of a holder runs: it is this process, or was one of this pod.
+
+    Args:
+        holder: a process, as `process_holder` named it.
+        own: this process, likewise.
+    """
+    pod, _, process = own.partition("_")
+    pid, _, started = holder.removeprefix(f"{pod}_").partition("_")
+    is_former = holder.startswith(f"{pod}_") and pid.isdecimal() and bool(process)
+    return holder == own or (is_former and _started(int(pid)) != started)
+
+
 class RoundLease:
     """The Lease for the rounds of one TargetCluster, as one replica sees it.
 
@@ -107,7 +120,7 @@ class RoundLease:
             found = self._own.get(LEASE.path(self._namespace, self._name), deadline=seconds)
             uid = str(part(found, "metadata").get("uid"))
             holder = one_line(part(found, "spec").get("holderIdentity"), 253)
-            if self._is_over(holder) or self._is_left(uid):
+            if is_over(holder, self._holder) or self._is_left(uid):
                 self._delete(uid, seconds)
                 return
         except NotFound:
@@ -118,13 +131,6 @@ class RoundLease:
             message = f"replica {holder} writes to this cluster, by Lease {self._name}"
             raise AccessError(Failure("secret", "LeaseHeld", message))
         time.sleep(POLL)
-
-    def _is_over(self, holder: str) -> bool:
-        """Tell whether no round of a holder runs: it is this process, or was one of this pod."""
-        pod, _, process = self._holder.partition("_")
-        pid, _, started = holder.removeprefix(f"{pod}_").partition("_")
-        is_former = holder.startswith(f"{pod}_") and pid.isdecimal() and bool(process)
-        return holder == self._holder or (is_former and _started(int(pid)) != started)
 
     def _is_left(self, uid: str) -> bool:
         """Tell whether this Lease was there for longer than a round runs."""

@@ -45,6 +45,9 @@ ROLES = Roles(
         Verb(
             "", "events", "list"
         ): "of an inventory that is refused: e2e/targetclusters/test_recording",
+        Verb(
+            "coordination.k8s.io", "leases", "patch"
+        ): "of a fault: e2e/targetclusters/test_healing",
     },
 )
 

@@ -42,6 +42,7 @@ from hooks.targetclusters.healing.repairs import COMMANDS, carry_out
 from hooks.targetclusters.health.model import Failure
 from hooks.targetclusters.outdated import is_changed
 from hooks.targetclusters.request import Spec
+from hooks.targetclusters.round_lease import is_over
 
 #: Seconds that a round, its reads, one call about the journal, and a repair may take.
 ROUND_SECONDS = 420.0
@@ -239,12 +240,13 @@ class HealingRound:
     def _without_lost(self, kept: KeptJournal) -> Journal:
         """Return the journal without the attempt of a process that has ended.
 
-        One of our own is over: this process makes one at a time, and this is the next round.
+        One of our own is over: this process makes one at a time, and this is the next round. So is
+        one of a former process of this pod.
         """
         record = kept.journal.open
         if record is None:
             return kept.journal
-        if record.by != self.memory.holder:
+        if not is_over(record.by, self.memory.holder):
             if self.memory.seen[0] != kept.version:
                 self.memory.seen = kept.version, self.monotonic()
             if self.monotonic() - self.memory.seen[1] <= LOST_AFTER:

@@ -33,7 +33,7 @@ FORGET_AFTER = 3600.0
 #: Faults that are remembered. Of more, the rest have their turn when others are gone.
 MAX_RECORDS = 256
 #: Characters of an outcome.
-MAX_OUTCOME = 300
+MAX_OUTCOME = 200
 #: States of a Kubernetes Service cluster that a start may help.
 _STARTABLE = ("Stopped", "Alert")
 _CORDONED = "the node is cordoned"
