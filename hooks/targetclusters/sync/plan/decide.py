@@ -10,7 +10,7 @@ from hooks.kube.kinds import NAMESPACE
 from hooks.kube.objects import annotations, finalizers, labels, part
 from hooks.kube.times import read_time, timestamp
 from hooks.names import ANNOTATION_APPLIED_HASH, ANNOTATION_CREATED_FOR, ANNOTATION_OWNER
-from hooks.targetclusters.sync.plan.fields import is_applied, may_differ
+from hooks.targetclusters.sync.plan.fields import has_applied, is_applied, may_differ
 from hooks.targetclusters.sync.plan.former_sets import LABEL_PART_OF
 from hooks.targetclusters.sync.plan.inventory import InventoryEntry, ObjectKey
 from hooks.targetclusters.sync.plan.model import LiveObject, ObjectResult, Owner, SyncPolicy
@@ -81,6 +81,7 @@ def read_live(obj: Json, wanted: ResolvedObject | None = None) -> LiveObject | N
         resource_version=metadata["resourceVersion"],
         mark=_read_mark(annotations(obj).get(ANNOTATION_OWNER)),
         mark_is_applied=is_applied(obj, "f:metadata", "f:annotations", f"f:{ANNOTATION_OWNER}"),
+        has_applied=has_applied(obj),
         created_for=str(annotations(obj).get(ANNOTATION_CREATED_FOR) or "")[:_MAX_MARK],
         part_of=str(labels(obj).get(LABEL_PART_OF) or "")[:_MAX_ID],
         applied_hash=str(annotations(obj).get(ANNOTATION_APPLIED_HASH) or "")[:_MAX_ID],
@@ -134,14 +135,16 @@ class Whose:
         """Say whose an object is that is not ours, `live` in the place of `entry`; else empty.
 
         Ours is what carries our mark for its own place. So is an object without any mark that has
-        the recorded UID, or the label of one of our former sets: an edit may remove a mark.
+        the label of one of our former sets, or the recorded UID if we applied fields of it: an edit
+        may remove a mark. The inventory alone proves nothing, since others may write it.
         """
         if live.uid in self.source_uids:
             return "is itself a source"
         if claimed := self.claimed_by(entry, live):
             shown = _NOT_SHOWN if entry.is_confidential else claimed
             return "" if claimed == str(self.owner) else f"belongs to {shown}"
-        is_recorded = live.uid == entry.uid != "" or live.uid in self.recorded_uids
+        is_listed = live.uid == entry.uid != "" or live.uid in self.recorded_uids
+        is_recorded = is_listed and live.has_applied
         is_created = live.created_for == str(self.owner) and entry.kind == NAMESPACE.kind
         is_ours = live.part_of in self.former_sets or is_recorded or is_created
         return "" if is_ours else "existed before us"

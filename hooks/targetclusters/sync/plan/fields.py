@@ -293,6 +293,12 @@ def is_applied(obj: Json, *path: str) -> bool:
     return any(_is_ours(entry) and key in part(entry, "fieldsV1", *above) for entry in entries)
 
 
+def has_applied(obj: Json) -> bool:
+    """Tell whether we applied a field that stands, by the managers of its fields."""
+    entries = items(obj, "metadata", "managedFields")
+    return any(isinstance(entry, dict) and _is_ours(entry) for entry in entries)
+
+
 def _is_whole(entry: object) -> bool:
     return isinstance(entry, dict) and _is_tree(entry.get("fieldsV1"))
 

@@ -221,6 +221,7 @@ class LiveObject:
     Attributes:
         mark: the owner mark that it carries.
         mark_is_applied: a TargetCluster's operator wrote the mark, by the field's manager.
+        has_applied: a TargetCluster's operator applied fields of it that still stand.
         created_for: the owner for whom the operator created it, a namespace that was missing.
         part_of: the id of the ApplySet whose label it carries.
         applied_hash: the hash that it carries.
@@ -235,6 +236,7 @@ class LiveObject:
     resource_version: str
     mark: str = ""
     mark_is_applied: bool = False
+    has_applied: bool = False
     created_for: str = ""
     part_of: str = ""
     applied_hash: str = ""

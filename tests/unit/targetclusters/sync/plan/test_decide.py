@@ -129,7 +129,11 @@ OLD = make_live(may_differ=True, applied_hash="of what the source said before")
                     make_live(mark=OWNER.mark("shop/a"), mark_is_applied=True),
                     "",
                 ),
-                ("of an earlier build, recorded", make_live(mark=OWNER.mark("shop/a")), "uid-1"),
+                (
+                    "of an earlier build, recorded",
+                    make_live(mark=OWNER.mark("shop/a"), has_applied=True),
+                    "uid-1",
+                ),
             )
         ],
         pytest.param(
@@ -161,11 +165,18 @@ OLD = make_live(may_differ=True, applied_hash="of what the source said before")
             id="foreign, overwrite",
         ),
         pytest.param(
-            make_live(mark="", may_differ=True),
+            make_live(mark="", has_applied=True, may_differ=True),
             "uid-1",
             CORRECT,
-            Compare(make_live(mark="", may_differ=True), corrects=True),
+            Compare(make_live(mark="", has_applied=True, may_differ=True), corrects=True),
             id="ours without its mark",
+        ),
+        pytest.param(
+            make_live(mark=""),
+            "uid-1",
+            CORRECT,
+            result("conflict", LEFT, uid="uid-1"),
+            id="listed alone, and never applied",
         ),
         pytest.param(SUSPECT, "", CORRECT, Compare(SUSPECT, corrects=True), id="edited"),
         pytest.param(
