@@ -12,7 +12,9 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from hooks.http.sockets import BoundedTlsSocket
 
 #: A certificate in PEM.
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_CERTIFICATE = re.compile(
+    r"^-----BEGIN CERTIFICATE-----\r?$.*?^-----END CERTIFICATE-----", re.DOTALL | re.MULTILINE
+)
 
 
 class BadTrust(Exception):

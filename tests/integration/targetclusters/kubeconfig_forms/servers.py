@@ -93,11 +93,7 @@ AUTHORITIES = [
     ),
     same("a key beside it", of_authority(lambda ca: encoded(CLIENT.key + ca))),
     same("no line break at the end", of_authority(lambda ca: encoded(ca.rstrip()))),
-    only_kubectl(
-        "one of them broken",
-        of_authority(lambda ca: encoded(BAD_BLOCK + ca)),
-        "certificate-authority-data: is not a certificate in PEM",
-    ),
+    same("one of them broken", of_authority(lambda ca: encoded(BAD_BLOCK + ca))),
     refused("no PEM", of_authority(lambda _: encoded("no PEM")), "is not a certificate in PEM"),
     refused(
         "indented",
