@@ -84,7 +84,7 @@ def serving(name: str, **status: Any) -> tuple[Json, Json]:
 def node(name: str, *, ready: bool = True, tainted: bool = False) -> Json:
     taint = {"key": TAINT_UNINITIALIZED, "value": "true", "effect": "NoSchedule"}
     said = condition("Ready", "True" if ready else "Unknown", "NodeStatus", "kubelet says so")
-    spec: Json = {"taints": [taint]} if tainted else {"providerID": f"cloudstack:///{name}"}
+    spec: Json = {"taints": [taint]} if tainted else {"providerID": f"external-cloudstack://{name}"}
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -224,6 +224,10 @@ def _unanswered() -> Staged:
     return Staged((service("web"),), ("NotAnswered", "the hooks are not called"))
 
 
+def _without_instance() -> Staged:
+    return Staged((node("worker-1"),), ("NotAnswered", "no CloudStackInstance"))
+
+
 def _tainted() -> Staged:
     words = "no VM named worker-9 in project 4cd5; rename the VM or the Node"
     tainted = node("worker-9", tainted=True)
@@ -292,6 +296,7 @@ TROUBLES: dict[str, Callable[[], Staged]] = {
     "a member's VM is stopped": _few_members,
     "nobody calls the hooks": _unanswered,
     "a Node has no VM": _tainted,
+    "nobody looks after a Node any more": _without_instance,
     "a Node's VM is stopped": _stopped,
     "deletions of Nodes are held": _held,
     "a target cluster's token has expired": _credentials,

@@ -205,8 +205,10 @@ def welcome(environment: Mapping[str, str], ports: Ports, api_server: str) -> st
     lines = [
         "",
         f"hooks        {hooks}  ({environment['HOOKS']})",
+        *([f"status page  {hooks}/"] if "status" in environment["HOOKS"].split(",") else []),
         f"metrics      http://{LOOPBACK}:{ports.metrics}/metrics",
         f"CloudStack   http://{LOOPBACK}:{ports.simulator}/client/api  (simulated)",
+        f"  its state  http://{LOOPBACK}:{ports.simulator}/simulator/state",
         f"API server   {api_server}",
         "",
         "Try, in another terminal (Ctrl-C here ends everything):",

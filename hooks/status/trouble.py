@@ -32,8 +32,8 @@ from hooks.status.rows import (
 UNANSWERED_SECONDS = 120.0
 #: Names that one entry shows.
 MAX_NAMES = 8
-#: What the provider ids of our Nodes begin with.
-OUR_PROVIDER = "cloudstack://"
+#: What the provider ids of our Nodes begin with; the second is that of other providers of old.
+OUR_PROVIDERS = ("external-cloudstack://", "cloudstack://")
 
 #: Headings of the page on troubleshooting.
 NO_ADDRESS = "A Service has no address"
@@ -220,7 +220,7 @@ def _of_nodes(snapshot: Snapshot, now: float) -> Iterator[Trouble]:
         warning = warnings.get(node.named.name)
         if trouble := _of_node(node, instance, warning, now):
             yield trouble
-        elif instance is None and can_miss and node.provider_id.startswith(OUR_PROVIDER):
+        elif instance is None and can_miss and node.provider_id.startswith(OUR_PROVIDERS):
             message = "It has no CloudStackInstance: the hooks are not called"
             yield from filter(None, [_unanswered(_node(node), node.named, message, now)])
 

@@ -18,6 +18,7 @@ from tests.bench.loadbalancers import (
 from tests.bench.log import bench_log
 from tests.bench.nodes import bench_nodes
 from tests.bench.source_ranges import bench_source_ranges
+from tests.bench.status_page import bench_status_page
 from tests.bench.targetclusters import bench_target_clusters
 from tests.controlplane import ControlPlane, metacontroller
 
@@ -35,6 +36,7 @@ PARTS = {
     "source-ranges": bench_source_ranges,
     "callers": bench_callers,
     "log": bench_log,
+    "status-page": bench_status_page,
 }
 
 

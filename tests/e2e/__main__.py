@@ -13,6 +13,8 @@ from tests.e2e.site import CONTROLLERS, calling
 HINT = """\
 Metacontroller: {metacontroller}
 CloudStack:     {simulator} (simulated; VMs node-1 ... node-4 and node-5.example.com)
+  its state:    {state}
+status page:    http://127.0.0.1:{port}/
 logs:           {folder}
 
   export KUBECONFIG={kubeconfig}
@@ -37,19 +39,22 @@ def main() -> None:
     ):
         folder = Path(name)
         plane.apply_crds()
-        chosen = {"HOOKS": ",".join(CONTROLLERS), "HOOK_DEADLINE": "8s", "LOG_LEVEL": "info"}
+        served = ",".join((*CONTROLLERS, "status"))
+        chosen = {"HOOKS": served, "HOOK_DEADLINE": "8s", "LOG_LEVEL": "info"}
         hooks = Hooks(plane, simulator, folder, chosen)
         with calling(plane, hooks, CONTROLLERS) as running:
-            print(_hint(plane, simulator, folder), flush=True)
+            print(_hint(plane, simulator, folder, hooks.port), flush=True)
             while not ended.wait(0.5):
                 hooks.process.check()
                 running.check()
 
 
-def _hint(plane: ControlPlane, simulator: Simulator, folder: Path) -> str:
+def _hint(plane: ControlPlane, simulator: Simulator, folder: Path, port: int) -> str:
     return HINT.format(
         metacontroller=metacontroller.described(),
         simulator=simulator.url,
+        state=simulator.url.replace("/client/api", "/simulator/state"),
+        port=port,
         folder=folder,
         kubeconfig=plane.kubeconfig,
         kubectl=plane.programs.kubectl,

@@ -146,6 +146,14 @@ def test_the_printed_commands_work(tmp_path: Path) -> None:
             assert code == 200, command
             if "/nodes/sync" in command:
                 assert json.loads(answer)["attachments"][0]["kind"] == "CloudStackInstance"
+        lines = [line.split() for line in run.log.read_text().splitlines()]
+        places = {" ".join(words[:2]): words[2] for words in lines if len(words) > 2}
+        code, page = carry_out(f"curl {places['status page']}")
+        assert (code, page[:15]) == (200, b"<!doctype html>")
+        assert b"node-1" in page
+        code, state = carry_out(f"curl {places['its state']}")
+        assert code == 200
+        assert json.loads(state)["virtualmachines"]
     finally:
         run.stop()
 
