@@ -6,12 +6,14 @@ many people look. What is beyond MAX_READ is counted. A kind that cannot be read
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from hooks.http.bounded_json import Json
-from hooks.http.deadline import Deadline, Monotonic
+from hooks.http.deadline import Deadline, Monotonic, run_detached
 from hooks.http.texts import one_line
 from hooks.kube.client import (
     METADATA_LIST,
@@ -46,6 +48,9 @@ TARGET_CLUSTER = Kind(
 #: Seconds for which what was read is shown again; or this many times as long as it took to read.
 FRESH_SECONDS = 10.0
 FRESH_SHARE = 5.0
+#: Seconds for a look at all kinds, and what is left of a call's time to write the page.
+READ_SECONDS = 60.0
+ANSWER_SECONDS = 1.0
 #: Objects of one kind that are read.
 MAX_READ = 5_000
 #: Objects in the first page of a list, and bytes that later pages may have.
@@ -105,7 +110,7 @@ class Snapshot:
 
 
 class Collector:
-    """Reads when somebody looks, one reader at a time; the others wait and get the same.
+    """Reads when somebody looks, for all who look meanwhile.
 
     Args:
         kube: the API server.
@@ -124,23 +129,29 @@ class Collector:
         self._lock = threading.Lock()
         self._latest = Snapshot()
         self._fresh_until = monotonic()
+        self._reading: Future[None] | None = None
         self._type_is_a_field = True
 
     def snapshot(self, deadline: Deadline) -> Snapshot:
-        """Return what was read lately, or read it now; an older one if there is no time for it."""
-        if not self._lock.acquire(timeout=deadline.remaining()):
-            return self._latest
-        try:
-            started = self._monotonic()
-            if started >= self._fresh_until:
-                latest = self._read(self._latest, deadline)
-                seconds = self._monotonic() - started
-                self._latest = replace(latest, read_at=self._clock(), seconds=seconds)
-                fresh = max(FRESH_SECONDS, FRESH_SHARE * seconds)
-                self._fresh_until = self._monotonic() + fresh
-            return self._latest
-        finally:
-            self._lock.release()
+        """Return what was read lately, or is read now; an older one if that takes too long."""
+        with self._lock:
+            is_reading = self._reading is not None and not self._reading.done()
+            if not is_reading and self._monotonic() >= self._fresh_until:
+                self._reading = run_detached("status-page", self._look)
+            reading = self._reading
+        if reading is not None:
+            with suppress(TimeoutError):
+                reading.result(max(0.0, deadline.remaining() - ANSWER_SECONDS))
+        return self._latest
+
+    def _look(self) -> None:
+        """Read everything, at the pace of the API server and not of who looks."""
+        started = self._monotonic()
+        deadline = Deadline(READ_SECONDS, clock=self._monotonic)
+        latest = self._read(self._latest, deadline)
+        ended = self._monotonic()
+        self._latest = replace(latest, read_at=self._clock(), seconds=ended - started)
+        self._fresh_until = ended + max(FRESH_SECONDS, FRESH_SHARE * (ended - started))
 
     def _read(self, before: Snapshot, deadline: Deadline) -> Snapshot:
         read = partial(self._listed, deadline)

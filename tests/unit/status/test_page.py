@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import threading
 from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
@@ -15,6 +16,7 @@ from hooks.kube.client import KubeError, KubeRefused, KubeUnreachable, NotFound
 from hooks.status import collect
 from hooks.status.hook import StatusHook
 from hooks.status.page import MAX_EVENTS, MAX_ROWS, MAX_TROUBLES
+from tests.controlplane.polling import PATIENCE
 from tests.hooks import dependencies
 from tests.memory_kube import MemoryKube
 from tests.status_stage import (
@@ -305,3 +307,28 @@ def test_operators_that_are_not_installed_are_no_trouble() -> None:
     hook = StatusHook(dependencies(Bare(), clock=lambda: NOW))
     assert said(hook)["troubles"]["total"] == 0
     assert "not installed" in read(hook)
+
+
+class Slow(MemoryKube):
+    """An API server that answers when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_answer = threading.Event()
+
+    def answer(self, call: Any) -> Json:
+        assert self.may_answer.wait(PATIENCE)
+        return super().answer(call)
+
+
+def test_a_look_that_takes_longer_than_a_call_goes_on_for_the_next_one() -> None:
+    kube = Slow()
+    for obj in well():
+        kube.store.put(obj)
+    hook = StatusHook(dependencies(kube, clock=lambda: NOW))
+    for _ in range(3):
+        with pytest.raises(KubeUnreachable, match="under way; try again"):
+            hook.pages["/"](Deadline(0))
+    kube.may_answer.set()
+    assert said(hook)["nodes"]["total"] == 1
+    assert len(kube.reads) == 7
