@@ -22,7 +22,7 @@ PLURALS = {
 }
 
 HEAD = """\
-| 500 Nodes, 200 load balancers, 1,000 TargetClusters | seconds | of its processor | bytes | lists | memory |
+| 500 Nodes, 200 load balancers, 1,000 targets | seconds | processor | bytes | lists | memory |
 |---|---|---|---|---|---|"""
 
 
