@@ -23,6 +23,8 @@ from hooks.names import (
 NAME, WORD, SENTENCE = 253, 80, 1024
 #: Entries of a list in one object: of a plan, of what is missing, of conditions.
 MAX_PLAN, MAX_ENTRIES = 100, 16
+#: What `status.healing` says of its last round, which is not what is wrong.
+_TIMES_OF_HEALING = frozenset({"lastTime", "durationSeconds", "observedGeneration"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +268,7 @@ def _fields(healing: Json) -> tuple[tuple[str, str], ...]:
     simple = {
         key: value
         for key, value in healing.items()
-        if isinstance(value, str | int | float) and key != "observedGeneration"
+        if isinstance(value, str | int | float) and key not in _TIMES_OF_HEALING
     }
     return tuple((_text(key), _text(str(value), NAME)) for key, value in simple.items())[
         :MAX_ENTRIES
