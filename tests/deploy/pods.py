@@ -7,7 +7,8 @@ What is otherwise, since there is no kubelet and no container:
   pod names that.
 - The API server's address and the service account's token come in a kubeconfig: their usual place
   in a pod is outside of what a test may write.
-- There is no read-only root and no limit; `tests/test_image.py` holds that the image needs no more.
+- There is no read-only root and no limit; `tests/test_image_runs.py` holds that the image needs no
+  more.
 """
 
 import base64
