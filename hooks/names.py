@@ -50,16 +50,14 @@ NODE_ANNOTATION_PREFIX = "cloudstack.targetcluster.example.com/"
 #: Kubelet's `--node-ip`: one of the VM's addresses (or two, with a comma). It comes first, and
 #: takes the place of the others of its type.
 ANNOTATION_PROVIDED_NODE_IP = "alpha.kubernetes.io/provided-node-ip"
-#: `true` on a node whose VM is gone permits its deletion although many nodes are missing at once,
-#: or although CloudStack never had its VM.
+#: `true` on a node whose VM is gone permits its deletion also if many are, or if it never had one.
 ANNOTATION_CONFIRM_DELETION = NODE_ANNOTATION_PREFIX + "confirm-deletion"
 
 # Nodes: taints
 
 #: On a node that waits for its cloud controller; removed when the node is initialised.
 TAINT_UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
-#: On a node that is not ready because its VM is stopped (effect NoSchedule), until the VM runs or
-#: the node is ready.
+#: On a node that is not ready because its VM is stopped (effect NoSchedule), until either changes.
 TAINT_SHUTDOWN = "node.cloudprovider.kubernetes.io/shutdown"
 #: Announces a node's end: set by the cluster autoscaler on a node that it is about to remove.
 TAINT_AUTOSCALER = "ToBeDeletedByClusterAutoscaler"
@@ -102,8 +100,7 @@ EVENT_INSTANCE_REPLACED = "InstanceReplaced"
 #: Warning: a node cannot be initialised, because CloudStack has no VM of its id or name; the
 #: message says where was looked, and what would help.
 EVENT_NOT_INITIALISED = "NodeNotInitialised"
-#: Warning: the node's provider id is meant to be CloudStack's, and names no VM; the message says
-#: which one would.
+#: Warning: the provider id looks like CloudStack's and names no VM; the message says which would.
 EVENT_PROVIDER_ID_MALFORMED = "ProviderIDMalformed"
 #: Warning: CloudStack has no VM for a node that is initialised, or never waited for it.
 EVENT_INSTANCE_NOT_FOUND = "InstanceNotFound"
@@ -111,8 +108,7 @@ EVENT_INSTANCE_NOT_FOUND = "InstanceNotFound"
 EVENT_INSTANCE_AMBIGUOUS = "InstanceAmbiguous"
 #: Warning: several Nodes claim one VM; the message says which one keeps it.
 EVENT_INSTANCE_CLAIMED_TWICE = "InstanceClaimedTwice"
-#: Warning: the name of the node's zone leaves no label value, or another zone's; the message says
-#: which value it got.
+#: Warning: the zone's name leaves no label value, or another zone's; the message says which.
 EVENT_ZONE_LABEL = "ZoneLabelChosen"
 #: Warning: the VM's addresses do not allow the node to be initialised.
 EVENT_ADDRESSES_UNUSABLE = "NodeAddressesUnusable"
@@ -145,8 +141,7 @@ EVENT_RESOURCES_DELETED = "ResourcesDeleted"
 #: Warning: the TargetCluster is deleted, and what it synced to the cluster stays there.
 EVENT_RESOURCES_ORPHANED = "ResourcesOrphaned"
 
-#: Warning: the kubeconfig leads to another cluster than before; the message names what is left
-#: on the former one.
+#: Warning: the kubeconfig leads to another cluster; the message says what is left on the former.
 EVENT_CLUSTER_CHANGED = "ClusterChanged"
 #: Warning: the inventory of a TargetCluster is lost; what no source wants any more stays.
 EVENT_INVENTORY_LOST = "InventoryLost"
@@ -163,8 +158,7 @@ EVENT_BREAKER_OPEN = "BreakerOpen"
 
 #: `"false"` on a Node of a target: its VM is never repaired.
 ANNOTATION_HEAL = "targetcluster.example.com/heal"
-#: On a TargetCluster, a time such as `2026-01-01T00:00:00Z`: all faults begin again with no
-#: attempts, once for each later time.
+#: On a TargetCluster, a time as `2026-01-01T00:00:00Z`: all faults begin anew, once for each time.
 ANNOTATION_HEAL_AGAIN = "targetcluster.example.com/heal-again"
 #: On a Lease in the operator's namespace: what was tried for the faults of a TargetCluster.
 ANNOTATION_HEALING_JOURNAL = "targetcluster.example.com/healing-journal"
@@ -190,8 +184,7 @@ LABEL_MEMBER_OF = "targetcluster.example.com/member-of"
 #: On an object in a source: the owner, as it is in front of the `:` of the annotation `owner`,
 #: from which `conflictPolicy: Overwrite` takes the object over.
 ANNOTATION_TAKEOVER = "targetcluster.example.com/takeover-from"
-#: `"false"` on an object in a source: it stays on the target when it leaves the source, and in the
-#: inventory. Default `"true"`.
+#: `"false"` on an object in a source: it stays on the target when it leaves it. Default `"true"`.
 ANNOTATION_PRUNE = "targetcluster.example.com/prune"
 #: `"true"` on an object in a source: where a target refuses to change a field, the object is
 #: deleted there and made again. Default `"false"`.
@@ -241,8 +234,7 @@ ANNOTATION_IP_ASSOCIATED = SERVICE_ANNOTATION_PREFIX + "ip-associated-by-control
 #: Written by a fork of the existing provider: CloudStack's id of the address. The fork then wrote
 #: the annotation `address` too. Read when a Service is taken over; never written by us.
 ANNOTATION_ID = SERVICE_ANNOTATION_PREFIX + "id"
-#: Written by the same fork: CloudStack's id of the network. Removed with the two above when the
-#: Service's load balancer is deleted.
+#: Written by the same fork: the network's id. Removed with the two above when the Service goes.
 ANNOTATION_NETWORK_ID = SERVICE_ANNOTATION_PREFIX + "network-id"
 #: `"true"`: the Service gets no load balancer from us, and loses the one it has. Default `"false"`.
 ANNOTATION_DISABLED = SERVICE_ANNOTATION_PREFIX + "disabled"
@@ -256,8 +248,7 @@ ANNOTATION_TAKEOVER_FROM = SERVICE_ANNOTATION_PREFIX + "takeover-from"
 #: `"true"` on a Service or its CloudStackLoadBalancer: a deletion leaves everything in CloudStack
 #: as it is, and lets go of it. Default `"false"`.
 ANNOTATION_ABANDON = SERVICE_ANNOTATION_PREFIX + "abandon"
-#: The labels of the nodes that can be members: `key=value`, with commas, at most 64.
-#: Default: every node.
+#: Labels of the nodes that can be members: `key=value`, with commas, at most 64. Default: all.
 ANNOTATION_NODE_SELECTOR = SERVICE_ANNOTATION_PREFIX + "node-selector"
 #: How connections are spread: `roundrobin`, `leastconn` or `source`. Default: `source` if
 #: `spec.sessionAffinity` is ClientIP, else `roundrobin`.
@@ -303,8 +294,7 @@ EVENT_DELETED = "DeletedLoadBalancer"
 
 # Load balancers: tags in CloudStack
 
-#: Tag: the cluster that an address, a rule, a firewall rule or an ACL item belongs to
-#: (`CLUSTER_ID`).
+#: Tag: the cluster that an address, rule, firewall rule or ACL item belongs to (`CLUSTER_ID`).
 TAG_CLUSTER = "cloudstack.targetcluster.example.com/cluster"
 #: Tag: the namespace of the Service that it belongs to.
 TAG_NAMESPACE = "cloudstack.targetcluster.example.com/namespace"
@@ -312,14 +302,12 @@ TAG_NAMESPACE = "cloudstack.targetcluster.example.com/namespace"
 TAG_SERVICE = "cloudstack.targetcluster.example.com/service"
 #: Tag: the UID of the Service that it belongs to. Something is ours if all four of these tags are.
 TAG_SERVICE_UID = "cloudstack.targetcluster.example.com/service-uid"
-#: Tag on an address that several Services of one namespace share, in the place of the two above:
-#: the name of the share.
+#: Tag on an address that Services of a namespace share, in the place of the two above: its name.
 TAG_SHARE = "cloudstack.targetcluster.example.com/share"
 #: What begins the tag of each Service that uses a shared address; its UID follows. The value is the
 #: Service's name. When the last one goes, the address is released.
 TAG_USER_PREFIX = "cloudstack.targetcluster.example.com/user-"
-#: Tag on an address: who allocated it. `controller`: it is released with the Service; `user`: it
-#: stays allocated.
+#: Tag on an address: who allocated it. `controller`: it goes with the Service; `user`: it stays.
 TAG_ORIGIN = "cloudstack.targetcluster.example.com/address-origin"
 #: Tag on an address while one of our calls releases, untags or takes it over: since when, and a
 #: name of the call. Until it is gone, no other call does so.
@@ -331,8 +319,7 @@ TAG_TAKEOVER = "cloudstack.targetcluster.example.com/takeover"
 #: to whom. It stays if that call dies, and then shows that the new firewall rule is ours. On a
 #: shared address, `-` and the UID of the Service follow.
 TAG_OPENING = "cloudstack.targetcluster.example.com/opening"
-#: Tag on a rule that has a stickiness policy of ours, or gets one; policies have no tags. Rules
-#: without this tag are not looked at.
+#: Tag on a rule that has or gets a stickiness policy of ours; without it, none is looked for.
 TAG_STICKINESS = "cloudstack.targetcluster.example.com/stickiness"
 #: Value of that tag.
 TAG_STICKINESS_OURS = "controller"
@@ -367,15 +354,13 @@ REASON_NO_INSTANCES = "NoInstances"
 REASON_NO_NETWORK = "NoNetwork"
 #: Reason: in plan mode, something would be changed.
 REASON_PLAN_ONLY = "PlanOnly"
-#: Reason of RulesReady: the rules stand, and CloudStack has refused a stickiness policy; clients
-#: stay with their nodes by the algorithm `source` alone.
+#: Reason of RulesReady: the rules stand without a policy, which was refused; `source` remains.
 REASON_WITHOUT_STICKINESS = "WithoutStickiness"
 #: Reason: it serves, and firewall rules of others admit more clients than the Service does.
 REASON_OPENED_BY_OTHERS = "OpenedByOthers"
 #: Reason: another writer undoes what we write, again and again.
 REASON_CONTESTED = "Contested"
-#: Reason: it serves by its rules, and the network ACL list of its VPC tier denies clients: a router
-#: that asks the list would shut them out.
+#: Reason: it serves by its rules; a router that asks its tier's list would shut clients out.
 REASON_DENIED_BY_LIST = "DeniedByList"
 #: Reason: the Service asks for what cannot be served.
 REASON_INVALID_SERVICE = "InvalidService"
@@ -384,16 +369,13 @@ REASON_INVALID_SERVICE = "InvalidService"
 
 #: Normal: drift in CloudStack was repaired; the message names what had changed.
 EVENT_REPAIRED = "RepairedLoadBalancer"
-#: Warning: something keeps reverting our repairs, or the address that a Service shows, so nothing
-#: is changed for an hour.
+#: Warning: something reverts our repairs, or the address shown: nothing is changed for an hour.
 EVENT_CONTESTED = "LoadBalancerContested"
 #: Warning: the load balancer is deleted, and what was asked for is another cluster's: it is left.
 EVENT_FOREIGN_CLUSTER = "ForeignCluster"
-#: Warning: the Service's address is not its own in CloudStack any more; the message says which one
-#: it gets.
+#: Warning: the Service's address is not its own any more; the message says which one it gets.
 EVENT_ADDRESS_LOST = "AddressLost"
-#: Warning: somebody else has the Service's address in CloudStack: the Service does not show it any
-#: more. The message says who.
+#: Warning: somebody else has the Service's address, so it is not shown; the message says who.
 EVENT_ADDRESS_WITHDRAWN = "AddressWithdrawn"
 #: Normal: an address that was lost is the Service's again.
 EVENT_ADDRESS_REGAINED = "AddressRegained"
@@ -405,16 +387,13 @@ EVENT_ADDRESS_CHANGING = "AddressChanging"
 EVENT_ADDRESS_CHANGED = "AddressChanged"
 #: Warning: an address is not released: it is not wholly ours; the message says what is on it.
 EVENT_ADDRESS_KEPT = "AddressKept"
-#: Warning: a call that did not end may have acquired an address, and nothing proves it any more;
-#: the message names it.
+#: Warning: a call that did not end may have acquired an address, which nothing proves any more.
 EVENT_NOT_PROVEN = "AddressNotProven"
 #: Warning: a person let go of a load balancer; everything stays in CloudStack.
 EVENT_ABANDONED = "AbandonedLoadBalancer"
-#: Warning: firewall rules of others admit more clients than the Service does; the message names
-#: them.
+#: Warning: firewall rules of others, which are named, admit more clients than the Service does.
 EVENT_OPENED_BY_OTHERS = "OpenedByOthers"
-#: Warning: the network ACL list of the VPC tier denies clients whom the Service admits; the message
-#: says by which items, and what to do.
+#: Warning: the list of the VPC tier denies clients of the Service; the message says what to do.
 EVENT_DENIED_BY_LIST = "DeniedByList"
 #: Normal: a CloudStackLoadBalancer without an owner is being deleted: its Service is gone.
 EVENT_ORPHANED = "OrphanedLoadBalancer"

@@ -16,8 +16,9 @@ from hooks.kube.services import load_balancers_path
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.plan import ownership
 from hooks.loadbalancers.plan.actions import Associate, Rerecord
-from hooks.loadbalancers.plan.ownership import Own, Tags, Wanted
+from hooks.loadbalancers.plan.ownership import Own, Tags
 from hooks.loadbalancers.plan.seals import seal
+from hooks.loadbalancers.plan.wanted_address import Wanted
 from hooks.names import ANNOTATION_ACQUIRING
 
 #: How often a record is written if its object changes in between.

@@ -11,13 +11,15 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic, run_detached
 from hooks.kube.client import KubeError
 from hooks.kube.cluster_uid import ThisCluster
+from hooks.settings.config import Config
 from hooks.targetclusters.access.connector import AccessError, Connector
 from hooks.targetclusters.access.destinations import Destinations
 from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
 from hooks.targetclusters.healing.accounts import Accounts
 from hooks.targetclusters.healing.journal_lease import JournalLease
+from hooks.targetclusters.healing.memory import HealingMemory
 from hooks.targetclusters.healing.plan.model import Attempt, HealingResult
-from hooks.targetclusters.healing.round import CALL_SECONDS, HealingMemory
+from hooks.targetclusters.healing.round import CALL_SECONDS
 from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.jobs import JobPools, JobSlot
 from hooks.targetclusters.plan.facts import SyncResult
@@ -80,16 +82,10 @@ class WatchedCluster:
     """
 
     def __init__(self, metadata: Json, dependencies: Dependencies, shared: Shared) -> None:
-        probes, rounds = shared.probes, shared.rounds
         self.namespace, self.name = metadata["namespace"], metadata["name"]
         self.uid = metadata.get("uid")
-        config = dependencies.config
-        destinations = Destinations(
-            allowed=config.allowed_networks,
-            own=config.own_servers,
-            proxies=config.allowed_proxies,
-            http_credentials=config.http_credentials,
-        )
+        config, key = dependencies.config, f"{self.namespace}/{self.name}"
+        destinations = _destinations(config)
         self.connector = Connector(
             dependencies.kube,
             user_agent=config.operator_name,
@@ -99,7 +95,7 @@ class WatchedCluster:
         self.lease = RoundLease(
             dependencies.kube,
             config.pod_namespace,
-            f"{self.namespace}/{self.name}",
+            key,
             holder=process_holder(config.pod_name),
             monotonic=dependencies.monotonic,
         )
@@ -107,20 +103,18 @@ class WatchedCluster:
         self.clock, self.monotonic = dependencies.clock, dependencies.monotonic
         self.called_at = self.monotonic()
         self.deleting_since: float | None = None
-        self.probe: JobSlot[ProbeResult] = JobSlot(probes, self.namespace, self.monotonic)
-        self.sync: JobSlot[SyncResult] = JobSlot(rounds, self.namespace, self.monotonic)
-        self.deletion: JobSlot[SyncResult] = JobSlot(rounds, self.namespace, self.monotonic)
-        self.healing: JobSlot[HealingResult] = JobSlot(
-            shared.repairs, self.namespace, self.monotonic
-        )
+        self.probe: JobSlot[ProbeResult] = JobSlot(shared.probes, self.namespace, self.monotonic)
+        self.sync: JobSlot[SyncResult] = JobSlot(shared.rounds, self.namespace, self.monotonic)
+        self.deletion: JobSlot[SyncResult] = JobSlot(shared.rounds, self.namespace, self.monotonic)
+        self.healing = JobSlot[HealingResult](shared.repairs, self.namespace, self.monotonic)
         self.repairs = HealingMemory(
             Accounts(dependencies.kube, destinations, self.monotonic),
-            JournalLease(dependencies.kube, config.pod_namespace, f"{self.namespace}/{self.name}"),
+            JournalLease(dependencies.kube, config.pod_namespace, key),
             process_holder(config.pod_name),
         )
         self.attempts = Counter[tuple[str, str]]()
         self.release: JobSlot[bool] | None = None
-        self._rounds = rounds
+        self._rounds = shared.rounds
         self.sources, self.sources_lock = SourceCache(), threading.Lock()
         self.source_memory = shared.sources
         self.sync_memory = SyncMemory()
@@ -192,6 +186,16 @@ class WatchedCluster:
         # New counters instead of changed ones: other threads read them meanwhile.
         self.rounds = self.rounds + Counter(["success" if success else "failure"])
         self.objects = self.objects + Counter(outcomes)
+
+
+def _destinations(config: Config) -> Destinations:
+    """Return where the kubeconfigs and accounts of tenants may lead."""
+    return Destinations(
+        allowed=config.allowed_networks,
+        own=config.own_servers,
+        proxies=config.allowed_proxies,
+        http_credentials=config.http_credentials,
+    )
 
 
 class Clusters:

@@ -113,6 +113,11 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
     if others.former:
         held = _retire(facts, held, others.former, plan_other, going)
         return _wait(facts, held, others.former) if facts.request.asks_another else held
+    return _clear(facts, held, others, going)
+
+
+def _clear(facts: Facts, held: Stages, others: _Others, going: tuple[Action, ...]) -> Stages:
+    """Undo what a change began that is asked for no more, until nothing is left of it."""
     undoing = _undo(facts)
     is_over = not (undoing or others.extras)
     whys = (
@@ -120,7 +125,7 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
         for each in others.extras
     )
     beside = Beside((*going, *undoing), why_kept=next(filter(None, whys), ""))
-    return _with(held, change=None if is_over else change, beside=beside)
+    return _with(held, change=None if is_over else facts.request.recorded.change, beside=beside)
 
 
 def _find_others(facts: Facts, held: PublicIpAddress) -> _Others:

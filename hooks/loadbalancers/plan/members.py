@@ -7,7 +7,7 @@ from math import inf
 from hooks.http.texts import join_names, join_sentences
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.instances import Instance
-from hooks.loadbalancers.plan.actions import Assign, MembersTogether, Remove, StagePlan
+from hooks.loadbalancers.plan.actions import Action, Assign, MembersTogether, Remove, StagePlan
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import is_asked_still, was_asked_with
 from hooks.loadbalancers.plan.rules import RulesPlan
@@ -95,15 +95,17 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
         condition = _while_removing(found, leaves)
     return MembersPlan(
         condition=condition,
-        actions=(
-            *((MembersTogether(joins),) if len(joins) > 1 else joins),
-            *((MembersTogether(leaves),) if len(leaves) > 1 else leaves),
-        ),
+        actions=(*_together(joins), *_together(leaves)),
         assigned=len(assigned),
         wanted=_count(facts, wanted) if is_counted else None,
         missing=missing,
         due=min(waits.values(), default=inf),
     )
+
+
+def _together(changes: tuple[Assign, ...] | tuple[Remove, ...]) -> tuple[Action, ...]:
+    """Return changes of several rules as one action, which makes them side by side."""
+    return (MembersTogether(changes),) if len(changes) > 1 else changes
 
 
 def _changes(

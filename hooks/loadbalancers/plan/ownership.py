@@ -24,6 +24,7 @@ from hooks.loadbalancers.plan.former_names import (
 )
 from hooks.loadbalancers.plan.share_tags import SHARE_KEYS, Share, share_of, user_key
 from hooks.loadbalancers.plan.takeover_tag import Takeover
+from hooks.loadbalancers.plan.wanted_address import Wanted
 from hooks.loadbalancers.plan.whose import NOBODYS, Whose
 from hooks.loadbalancers.recorded import RecordedAddress
 from hooks.loadbalancers.request import LoadBalancerRequest
@@ -50,28 +51,6 @@ class Own:
     kind: TaggedKind
     id: str
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a call asked CloudStack for when it associated an address.
-
-    Attributes:
-        ip: empty for any.
-        network_id: for which.
-        since: epoch seconds of CloudStack's own clock before which it was not associated.
-        vpc_id: of the VPC whose tier the network is, else empty.
-    """
-
-    ip: str
-    network_id: str
-    since: float = 0.0
-    vpc_id: str = ""
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """Return VPC and network of the address. A VPC's has no network before its first rule."""
-        return self.vpc_id, "" if self.vpc_id else self.network_id
 
 
 class NotOurs(Exception):

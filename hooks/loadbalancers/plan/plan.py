@@ -17,12 +17,12 @@ Read these in order; each stage returns its condition and its actions:
 
 They use facts.py (what is known), actions.py and sticky_actions.py (what may be done), networks.py
 (which networks can have a load balancer), ownership.py (whose something is, in the words of
-whose.py; it compares former_names.py, takeover_tag.py and share_tags.py), tags.py (which tags are
-missing), seals.py (records that are ours), ranges.py (lists of source ranges) and fingerprint.py
-(what is asked for, as one short text). losses.py tells that an address was lost, is back, or is the
-user's. The call asks leases.py what needs a lease first, and effects.py what CloudStack shows after
-an action. Who reads the facts asks allocations.py which tags an older CloudStack kept of an earlier
-allocation.
+whose.py; it compares former_names.py, takeover_tag.py, share_tags.py and wanted_address.py),
+tags.py (which tags are missing), seals.py (records that are ours), ranges.py (lists of source
+ranges) and fingerprint.py (what is asked for, as one short text). losses.py tells that an address
+was lost, is back, or is the user's. The call asks leases.py what needs a lease first, and
+effects.py what CloudStack shows after an action. Who reads the facts asks allocations.py which tags
+an older CloudStack kept of an earlier allocation.
 
 A stage plans only actions whose ids are known. The rest follows after CloudStack is read again.
 """

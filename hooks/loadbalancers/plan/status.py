@@ -114,10 +114,7 @@ def planned(
     conditions = [*(stage.condition for stage in stages), ready]
     if plan_only:
         conditions.append(_changes_planned(changes))
-    if is_working:
-        conditions.append(_reconciling(ready.message))
-    elif _has_failed(ready) and ready.reason not in _PASSING:
-        conditions.append(_stalled(ready))
+    conditions += _progress(ready, is_working=is_working)
     rules = stages.rules.existing if plan_only else stages.rules.serving
     since = _rules_since(facts, stages)
     has_members = bool(stages.members.assigned)
@@ -137,6 +134,13 @@ def planned(
     until = until_published(facts, stages.address, address, since)
     shown = max(SOON, min(until, stages.address.due, stages.members.due))
     return _checked(facts.request, status, facts.now, min(_next_check(facts, ready, drift), shown))
+
+
+def _progress(ready: Condition, *, is_working: bool) -> tuple[Condition, ...]:
+    """Say that work goes on, or that a person has to act."""
+    if is_working:
+        return (_reconciling(ready.message),)
+    return (_stalled(ready),) if _has_failed(ready) and ready.reason not in _PASSING else ()
 
 
 def plan_entries(actions: Iterable[Action]) -> list[str]:

@@ -9,7 +9,8 @@ The attempt is written before it is made, and only over the journal that was rea
 ends in between has spent an attempt, and no other process makes the same one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from hooks.cloudstack import Cloud
@@ -22,14 +23,16 @@ from hooks.kube.client import Conflict, Kube, KubeError
 from hooks.kube.objects import annotations
 from hooks.kube.times import CLOCK_SLACK, read_past
 from hooks.names import ANNOTATION_HEAL_AGAIN
-from hooks.targetclusters.healing.accounts import AccountError, Accounts
-from hooks.targetclusters.healing.journal_lease import JournalLease, KeptJournal
+from hooks.targetclusters.healing.accounts import AccountError
+from hooks.targetclusters.healing.journal_lease import KeptJournal
+from hooks.targetclusters.healing.memory import HealingMemory
 from hooks.targetclusters.healing.nodes import TooManyNodes, get_node, list_nodes
 from hooks.targetclusters.healing.plan import decide
 from hooks.targetclusters.healing.plan.journal import Unreadable
 from hooks.targetclusters.healing.plan.model import (
     Attempt,
     Evidence,
+    Fault,
     HealingResult,
     Journal,
     NodeState,
@@ -68,23 +71,6 @@ class _Outrun(Exception):
 
 
 @dataclass
-class HealingMemory:
-    """What the process keeps of one TargetCluster's healing, besides the journal.
-
-    Attributes:
-        accounts: its CloudStack account.
-        lease: its journal.
-        holder: this process.
-        seen: the version of the journal with another process's attempt, and since when it is seen.
-    """
-
-    accounts: Accounts
-    lease: JournalLease
-    holder: str
-    seen: tuple[str, float] = ("", 0.0)
-
-
-@dataclass
 class HealingRound:
     """One round.
 
@@ -120,54 +106,70 @@ class HealingRound:
             deadline: of the round.
         """
         reads = deadline.at_most(READ_SECONDS)
-        if not self.spec.cloud_stack.config_secret:
-            message = "spec.cloudStack.configSecret is not set; without it, nothing is repaired"
-            return replace(result, failure=Failure("secret", "NoAccount", message))
-        if not self.memory.lease.is_possible:
-            message = "the operator has no namespace (POD_NAMESPACE) to keep count of repairs in"
-            return replace(result, failure=Failure("secret", "NoJournal", message))
-        try:
-            kept = self.memory.lease.read(reads)
-        except (KubeError, Unreadable) as error:
-            message = one_line(f"the journal of repairs cannot be read: {error}", _MAX_MESSAGE)
-            return replace(result, failure=Failure("secret", "NoJournal", message))
+        if impossible := self._why_impossible():
+            return replace(result, failure=impossible)
+        kept = self._read_journal(reads)
+        if isinstance(kept, Failure):
+            return replace(result, failure=kept)
         self._open_account(reads)
         evidence = self._look(target, reads)
         faults = decide.find_faults(evidence)
-        again = read_past(
-            annotations(self.cluster).get(ANNOTATION_HEAL_AGAIN), self.clock() + CLOCK_SLACK
-        )
-        journal = decide.remember(
-            self._without_lost(kept), evidence, faults, again=again or 0.0, now=self.clock()
-        )
+        known = self._without_lost(kept)
+        journal = decide.remember(known, evidence, faults, again=self._again, now=self.clock())
         attempt = None
         breaker = decide.breaker(evidence, self._policy)
         due = decide.next_due(journal, faults, self._policy, now=self.clock())
-        try:
+        with self._noted():
             if journal != kept.journal:
                 kept = self.memory.lease.write(kept, journal, deadline.at_most(CALL_SECONDS))
             if not breaker:
                 kept, attempt = self._repair_first(kept, due, evidence, target, deadline)
-        except (_Outrun, Conflict):
-            pass  # the next round reads what is
-        except KubeError as error:
-            message = one_line(f"the journal of repairs cannot be written: {error}", _MAX_MESSAGE)
-            self.failure = Failure("secret", "NoJournal", message)
-        there = {fault.key for fault in faults}
-        unread = [
-            r.key for r in kept.journal.records.values() if r.kind not in evidence.known and r.since
-        ]
         return replace(
             result,
             failure=self.failure,
             journal=kept.journal,
-            faults=(*(key for key in kept.journal.records if key in there), *unread),
+            faults=_present(kept.journal, faults, evidence),
             waits={**due.waits, **self.waits},
             planned=self.planned,
             given_up=due.given_up,
             breaker=breaker,
             attempt=attempt,
         )
+
+    def _why_impossible(self) -> Failure | None:
+        """Say why nothing can be repaired at all; None if it can."""
+        if not self.spec.cloud_stack.config_secret:
+            message = "spec.cloudStack.configSecret is not set; without it, nothing is repaired"
+            return Failure("secret", "NoAccount", message)
+        if not self.memory.lease.is_possible:
+            message = "the operator has no namespace (POD_NAMESPACE) to keep count of repairs in"
+            return Failure("secret", "NoJournal", message)
+        return None
+
+    def _read_journal(self, deadline: Deadline) -> KeptJournal | Failure:
+        """Read what was tried before; without it, nothing is."""
+        try:
+            return self.memory.lease.read(deadline)
+        except (KubeError, Unreadable) as error:
+            message = one_line(f"the journal of repairs cannot be read: {error}", _MAX_MESSAGE)
+            return Failure("secret", "NoJournal", message)
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Note what keeps the block from its end; the next round goes on from what is."""
+        try:
+            yield
+        except (_Outrun, Conflict):
+            pass
+        except KubeError as error:
+            message = one_line(f"the journal of repairs cannot be written: {error}", _MAX_MESSAGE)
+            self.failure = Failure("secret", "NoJournal", message)
+
+    @property
+    def _again(self) -> float:
+        """Return when a person asked to begin again, in epoch seconds; 0 for never."""
+        asked = annotations(self.cluster).get(ANNOTATION_HEAL_AGAIN)
+        return read_past(asked, self.clock() + CLOCK_SLACK) or 0.0
 
     @property
     def _policy(self) -> Policy:
@@ -373,3 +375,14 @@ class HealingRound:
             except KubeError:
                 return kept
         return kept
+
+
+def _present(journal: Journal, faults: Iterable[Fault], evidence: Evidence) -> tuple[str, ...]:
+    """Return the faults that are there; of a kind that was not read, those that were last known."""
+    there = {fault.key for fault in faults}
+    unread = (
+        each.key
+        for each in journal.records.values()
+        if each.kind not in evidence.known and each.since
+    )
+    return (*(key for key in journal.records if key in there), *unread)

@@ -69,16 +69,23 @@ def probe_cluster(
         return result
     if started.user is None:
         named = named or result.user or ""
+    result = _add_lists(target, result, pod_namespaces, deadline)
+    if result.failure is not None:
+        return result
+    return _judge_proof(result, is_named=bool(named), asks_pods=bool(pod_namespaces))
+
+
+def _add_lists(
+    target: ApiServer, result: ProbeResult, pod_namespaces: Sequence[str], deadline: Deadline
+) -> ProbeResult:
+    """Add nodes and pods, or what a list that cannot be read says of the credentials."""
     down: set[str] = set()
     nodes = _read_list(lambda: _read_nodes(target, down, deadline))
     pods = _read_list(lambda: _count_pods(target, pod_namespaces, down, deadline))
     for found in (nodes, pods):
         if isinstance(found, Failure) and result.failure is None:
             result = _add_refusal(result, found)
-    if result.failure:
-        return result
-    result = replace(result, nodes=nodes, pods=pods)
-    return _judge_proof(result, is_named=bool(named), asks_pods=bool(pod_namespaces))
+    return result if result.failure else replace(result, nodes=nodes, pods=pods)
 
 
 def _judge_proof(result: ProbeResult, *, is_named: bool, asks_pods: bool) -> ProbeResult:

@@ -5,9 +5,10 @@ import pytest
 
 from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.facts import CloudState
-from hooks.loadbalancers.plan.ownership import NotOurs, Owner, Wanted, associated
+from hooks.loadbalancers.plan.ownership import NotOurs, Owner, associated
 from hooks.loadbalancers.plan.seals import seal
 from hooks.loadbalancers.plan.takedown import others_on, take_down
+from hooks.loadbalancers.plan.wanted_address import Wanted
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.recorded import Acquiring
 from hooks.names import (
