@@ -122,7 +122,7 @@ def _gain(facts: Facts) -> AddressPlan:
     if without_nodes and not is_inherited:
         return AddressPlan(without_nodes, recorded=recorded)
     if found:
-        return take_over(facts, found)
+        return _take_over(facts, found)
     shared = find_share(facts)
     if refused := refuse_share(facts, shared):
         return AddressPlan(refused, recorded=recorded)
@@ -177,7 +177,7 @@ def _claim(facts: Facts, found: PublicIpAddress, *, by_controller: bool) -> Addr
     return _mark(facts, found, (*_tag_contents(facts, found), last))
 
 
-def take_over(facts: Facts, found: PublicIpAddress) -> AddressPlan:
+def _take_over(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     """Give our mark to an address of a Service of our name, after a tag shows that this begins.
 
     By that tag, what is on the address is ours as soon as the address is; see `keep`.

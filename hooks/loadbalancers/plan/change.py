@@ -28,14 +28,11 @@ from hooks.loadbalancers.plan.address import (
     Beside,
     claim_unproven,
     obtain,
-    take_over,
     undo_takeover,
 )
 from hooks.loadbalancers.plan.claims import (
     CHANGING_ADDRESS,
     find_held,
-    find_left,
-    is_left,
     may_have_served,
     not_ready,
     own_addresses,
@@ -90,8 +87,6 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
     if found is None or is_shared(found):
         return held
     others = _find_others(facts, found)
-    if change is None and (left := find_left(facts, found)) and not others.former:
-        return _await(held, _leaving(facts, found, left))
     if not held.address.is_ours:
         return _with(held, change=change)
 
@@ -104,7 +99,7 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
 
     is_new_share = bool(facts.owner.share and facts.request.asks_another and not others.former)
     if facts.request.spec.invalid or is_new_share:
-        kept = [plan_other(_keep(facts, each)) for each in (others.asked, others.former) if each]
+        kept = [plan_other(keep(facts, each)) for each in (others.asked, others.former) if each]
         return _with(held, change=change, beside=_beside(*kept))
     going = tuple(action for each in others.extras for action in _remove_extra(facts, each))
     is_free = others.former is None or others.former.ip_address == facts.request.spec.address
@@ -145,9 +140,7 @@ def _find_others(facts: Facts, held: PublicIpAddress) -> _Others:
     former_ips = {recorded.ip} if recorded else set(shown)
     if not former_ips & {each.ip_address for each in (held, *others)}:
         former_ips |= {each.ip_address for each in others if may_have_served(facts, each)}
-    left = [each for each in facts.state.addresses if is_left(facts, each)]
-    candidates = (*others, *left) if recorded else others
-    former = next((each for each in candidates if each.ip_address in former_ips), None)
+    former = next((each for each in others if each.ip_address in former_ips), None)
     if asked == former and recorded is None:
         former = None
     extras = tuple(each for each in others if each not in (asked, former))
@@ -253,7 +246,7 @@ def _retire(
     It is taken down after the status says that it is not shown, and the Service shows that too.
     Neither happens while it serves a port that the new one does not.
     """
-    change, kept = facts.request.recorded.change or RecordedChange(), _keep(facts, former)
+    change, kept = facts.request.recorded.change or RecordedChange(), keep(facts, former)
     known = facts.request.recorded.former
     if facts.request.spec.plan_only:
         is_ours = facts.owner.whose(former) is Whose.OURS
@@ -264,37 +257,22 @@ def _retire(
     here = plan_at(kept)
     serves = _serves_as(facts, here, held)
     is_shown = elapsed < SHOWN_TOGETHER or bool(known and known.published and not serves)
-    last = known if known and known.id else kept.recorded or known
-    record = msgspec.structs.replace(last or RecordedAddress(), published=is_shown)
+    record = msgspec.structs.replace(
+        known or kept.recorded or RecordedAddress(), published=is_shown
+    )
     noted = msgspec.structs.replace(change, former=record, switched_at=Time(since))
     due = SHOWN_TOGETHER - elapsed if is_shown else SHOWN_TOGETHER + SERVES_ON - elapsed
     was_withdrawn = known is not None and not known.published
     is_waiting = due > 0 or not was_withdrawn or not serves
     if is_waiting or not kept.is_ours or not _may_go(facts, former):
         beside = _beside(here, more=going)
-        due = max(due, LOOK_AGAIN) if kept.is_ours else LOOK_AGAIN
-        return _with(held, None, noted, beside, due=due)
+        return _with(held, None, noted, beside, due=max(due, LOOK_AGAIN))
     down = take_down(facts.on(former.id), former)
     beside = Beside(
         (*going, *facts.not_refused(down)), why_kept=why_kept(facts.on(former.id), former)
     )
     condition = _refused(held.address.condition, facts.complaints(down))
     return _with(held, condition, noted, beside, due=SHOWN_TOGETHER)
-
-
-def _leaving(facts: Facts, held: PublicIpAddress, left: PublicIpAddress) -> RecordedChange:
-    """Return the record of an address that an earlier Service of our name left.
-
-    Clients may use it. So it follows this Service and goes as a former address does, except that
-    this Service has never shown it.
-    """
-    former = RecordedAddress(left.ip_address)
-    return RecordedChange(held.ip_address, former, Time(facts.now - SHOWN_TOGETHER))
-
-
-def _keep(facts: Facts, address: PublicIpAddress) -> AddressPlan:
-    """Keep an address that is ours; give our mark to one that an earlier Service left."""
-    return take_over(facts, address) if is_left(facts, address) else keep(facts, address)
 
 
 def _since(facts: Facts) -> float:

@@ -197,29 +197,6 @@ def find_takeable(facts: Facts) -> PublicIpAddress | None:
     return min(takeable, key=rank, default=None)
 
 
-def find_left(facts: Facts, held: PublicIpAddress) -> PublicIpAddress | None:
-    """Return an address that an earlier Service of our name left beside the one that we have.
-
-    Nobody else wants it: no other Service has the name now, and only we wrote its mark. One that
-    the Service asks for comes to it by that.
-    """
-    left = [
-        each
-        for each in facts.state.addresses
-        if each.id != held.id
-        and each.ip_address != facts.request.spec.address
-        and each.state == "Allocated"
-        and is_left(facts, each)
-    ]
-    return min(left, key=lambda each: each.ip_address, default=None)
-
-
-def is_left(facts: Facts, address: PublicIpAddress) -> bool:
-    """Tell whether an earlier Service of our name left an address that can have our rules."""
-    is_inherited = facts.owner.whose(address) is Whose.INHERITED and facts.owner.is_sole
-    return is_inherited and find_unfit(facts, address) is None
-
-
 def find_begun(facts: Facts) -> PublicIpAddress | None:
     """Return an address that we have begun to take over, and not given our mark yet."""
     begun = filter(facts.owner.takes_over, facts.state.addresses)

@@ -50,10 +50,7 @@ def address_events(facts: Facts, address: AddressPlan) -> Iterator[Event]:
 
 
 def change_events(facts: Facts, planned: AddressPlan) -> Iterator[Event]:
-    """Return the Events that a change begins, and that the new address serves.
-
-    Or that an address goes which an earlier Service of this name had.
-    """
+    """Return the Events that a change begins, and that the new address serves."""
     request, before, now = facts.request, facts.request.recorded.change, planned.change
     if now is None or planned.recorded is None:
         return
@@ -75,12 +72,6 @@ def change_events(facts: Facts, planned: AddressPlan) -> Iterator[Event]:
     elif now.to != old and (before is None or before.to != now.to):
         message = f"The Service asks for {now.to}: {old} serves until that one does"
         yield Event(request.service, EVENT_ADDRESS_CHANGING, message)
-    elif now.former and (before is None or before.former is None):
-        message = (
-            f"{now.former.ip}, which an earlier Service of this name had, goes: it serves as "
-            f"{old} does for another {SERVES_ON:.0f} s"
-        )
-        yield Event(request.service, EVENT_ADDRESS_CHANGED, message)
     if why := planned.beside.why_kept:
         yield Event(request.service, EVENT_ADDRESS_KEPT, why, type="Warning")
 

@@ -1,5 +1,6 @@
 """A Service changes to another address: the new one serves before the old one goes."""
 
+import uuid
 from collections.abc import Callable
 from copy import deepcopy
 
@@ -8,7 +9,7 @@ import pytest
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.plan.change import SERVES_ON, SHOWN_TOGETHER
 from hooks.names import TAG_ORIGIN
-from tests.hostile.ownership.stage import add
+from tests.hostile.ownership.stage import Tenant, add
 from tests.integration.loadbalancers.changing import WHOLE, Changing, ips
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook
 from tests.integration.loadbalancers.test_addresses import FREE, allocate, held
@@ -654,3 +655,22 @@ def test_keep_ip_keeps_both_also_where_the_status_was_lost(
     service.lb.settle(hook)
     assert service.lb.is_finalized()
     assert world.remains() == {**NOTHING, "addresses": sorted((FREE, old))}
+
+
+def test_a_service_made_again_in_the_middle_names_at_its_end_what_the_earlier_one_left(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    service = Changing(world, hook)
+    old = service.ip
+    service.ask(FREE)
+    service.until_switched()
+    world.cluster.objects.pop(service.lb._path)
+    again = Tenant(world, namespace="default", uid=str(uuid.uuid4()), annotations={"address": FREE})
+    again.settle(hook)
+    again.lb.delete()
+    again.lb.settle(hook)
+    assert again.lb.is_finalized()
+    assert ips(world) == [old]
+    [kept] = [each.message for each in world.cluster.events if each.reason == "AddressKept"]
+    assert old in kept
+    assert str(service.service["metadata"]["uid"]) in kept

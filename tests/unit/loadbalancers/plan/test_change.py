@@ -11,7 +11,7 @@ from hooks.http.bounded_json import Json
 from hooks.kube.times import timestamp
 from hooks.loadbalancers.plan.change import LOOK_AGAIN, SERVES_ON, SHOWN_TOGETHER
 from hooks.loadbalancers.plan.facts import CloudState
-from hooks.names import TAG_CLUSTER, TAG_SERVICE, TAG_SERVICE_UID
+from hooks.names import TAG_SERVICE
 from tests.unit.loadbalancers.builders import (
     IP,
     LIVE,
@@ -23,7 +23,6 @@ from tests.unit.loadbalancers.builders import (
     address_tags,
     firewall_rule,
     our_address,
-    our_tags,
     port,
     recorded,
     request,
@@ -402,53 +401,3 @@ def test_a_change_is_no_drift() -> None:
     assert made.actions
     assert [each.reason for each in made.events] == []
     assert "repeatedDrift" not in status(made)
-
-
-# What an earlier Service of our name left.
-
-
-def left(**tags: str) -> PublicIpAddress:
-    """Show an address with the mark of an earlier Service of our name."""
-    return address(OTHER, tags=our_tags(REQUEST, **{TAG_SERVICE_UID: "old-uid", **tags}))
-
-
-@pytest.mark.parametrize(
-    ("other", "service", "noted"),
-    [
-        pytest.param(left(), shown(IP), {"ip": OTHER, "published": False}, id="an earlier one's"),
-        pytest.param(left(), None, None, id="the Service was not read"),
-        pytest.param(left(**{TAG_CLUSTER: "c-2"}), shown(IP), None, id="another cluster's"),
-        pytest.param(left(**{TAG_SERVICE: "mail"}), shown(IP), None, id="another Service's"),
-        pytest.param(
-            replace(left(), is_static_nat=True), shown(IP), None, id="one that serves a VM"
-        ),
-    ],
-)
-def test_what_an_earlier_service_left_is_in_the_status_before_it_is_taken_over(
-    other: PublicIpAddress, service: Any, noted: Json | None
-) -> None:
-    made = planned(request(status=recorded()), beside(serving(IP), other), service=service)
-    assert made.actions == ()
-    assert status(made).get("addressChange", {}).get("former") == noted
-
-
-def test_what_an_earlier_service_left_and_this_one_asks_for_comes_to_it() -> None:
-    asked = request(status=recorded(), address=OTHER)
-    made = planned(asked, beside(serving(IP), left()), service=shown(IP, asked=OTHER))
-    assert status(made)["addressChange"] == {"to": OTHER}
-
-
-def test_what_an_earlier_service_left_is_taken_over_and_not_shown() -> None:
-    going: Json = {"to": IP, "former": {"ip": OTHER}, "switchedAt": timestamp(NOW - SHOWN_TOGETHER)}
-    made = planned(
-        request(status=changing(**going)), beside(serving(IP), left()), service=shown(IP)
-    )
-    assert texts(made.actions) == [f"begin to take over address {OTHER}"]
-    assert status(made)["addressChange"]["former"]["published"] is False
-
-
-def test_a_forged_status_takes_nothing_of_another_cluster_over() -> None:
-    going: Json = {"to": IP, "former": {"ip": OTHER}, "switchedAt": timestamp(NOW - SHOWN_TOGETHER)}
-    asked = request(status=changing(**going), takeoverFrom="c-2")
-    theirs = left(**{TAG_CLUSTER: "c-2"})
-    assert planned(asked, beside(serving(IP), theirs), service=shown(IP)).actions == ()
