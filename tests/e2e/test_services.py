@@ -156,7 +156,7 @@ def test_what_cannot_be_served_is_said_and_admits_nobody_else(shop: Namespace) -
     assert changed["spec"]["sourceRanges"] == ["10.0.0.0/8"]
     answer(shop, changed)
     shop.await_ready("web")
-    assert "SyncLoadBalancerFailed" in shop.events("web")
+    shop.await_event("web", "SyncLoadBalancerFailed")
 
 
 def test_a_service_of_another_provider_is_taken_over_in_one_piece(shop: Namespace) -> None:

@@ -95,6 +95,10 @@ class Namespace:
         """List the reasons of a Service's Events."""
         return sorted(event["reason"] for event in self._events(name))
 
+    def await_event(self, name: str, reason: str) -> None:
+        """Wait until a Service has an Event of a reason: they are written beside the calls."""
+        until(lambda: reason in self.events(name), f"{name} has the Event {reason}")
+
     def messages(self, name: str, reason: str) -> list[str]:
         """List what a Service's Events of a reason say."""
         return [event["message"] for event in self._events(name) if event["reason"] == reason]

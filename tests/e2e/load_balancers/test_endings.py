@@ -216,7 +216,7 @@ def test_a_service_that_somebody_holds_gives_back_its_address_at_once(
     shop.await_no_load_balancer("web")
     left = shop.await_service("web", lambda one: not own_condition(one), "says nothing any more")
     assert left["status"] == {"loadBalancer": {}}
-    assert "DeletedLoadBalancer" in shop.events("web")
+    shop.await_event("web", "DeletedLoadBalancer")
     shop.services.patch("web", {"metadata": {"finalizers": None}}, shop.name)
 
 

@@ -44,7 +44,7 @@ def test_a_node_that_joins_and_leaves_is_a_member_meanwhile(web: Namespace, plac
     place.nodes.delete("node-4")
     await_members(web, place, *NODES)
     assert rule(web, place)["id"] == before["id"]
-    assert "UpdatedLoadBalancer" in web.events("web")
+    web.await_event("web", "UpdatedLoadBalancer")
 
 
 def test_a_node_that_is_excluded_is_no_member(web: Namespace, place: Site) -> None:

@@ -228,7 +228,7 @@ def test_a_port_that_cloudstack_refuses_says_so_and_the_others_are_served(
     (rule,) = place.rules(balancer["metadata"]["name"])
     assert (rule["protocol"], set(rule["members"])) == ("tcp", set(NODES))
     assert balancer["status"]["ruleSummary"] == "1/2"
-    assert "SyncLoadBalancerFailed" in shop.events("dns")
+    shop.await_event("dns", "SyncLoadBalancerFailed")
 
 
 def test_plan_mode_lists_the_changes_and_makes_none(shop: Namespace, place: Site) -> None:

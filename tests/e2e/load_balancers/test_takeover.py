@@ -162,7 +162,7 @@ def test_a_provider_that_is_not_stopped_is_noticed_by_its_finalizer(
     )
     assert f"{OLD_FINALIZER} was added again by " in own_condition(told)["message"]
     assert told["metadata"]["finalizers"] == [OLD_FINALIZER]
-    assert "SyncLoadBalancerFailed" in shop.events("web")
+    shop.await_event("web", "SyncLoadBalancerFailed")
     shop.change("web", {"algorithm": "source"})
     place.await_quiet()
     assert place.rules_of(shop, "web") == rules

@@ -110,18 +110,30 @@ def test_what_was_deleted_on_the_target_is(
     assert (world.data("app") is not None) is there
 
 
+#: A patch of an object's metadata that takes off what we wrote there.
+UNMARKED: Json = {
+    "labels": {LABEL_MEMBER_OF: None},
+    "annotations": {ANNOTATION_APPLIED_HASH: None, ANNOTATION_OWNER: None},
+}
+
+
 def test_an_edit_that_takes_our_mark_off_does_not_make_it_a_stranger(world: World) -> None:
-    world.source("app", {"color": "red"})
+    world.source("app", {"color": "red", "size": "1"})
     world.settle()
-    labels = {LABEL_MEMBER_OF: None}
-    annotations = {ANNOTATION_APPLIED_HASH: None, ANNOTATION_OWNER: None}
-    metadata = {"labels": labels, "annotations": annotations}
-    edit(world, "app", {"metadata": metadata, "data": {"color": "blue"}})
+    edit(world, "app", {"metadata": UNMARKED, "data": {"color": "blue"}})
     report = world.round()
     assert result(report, "app").outcome == "applied"
     assert "data.color" in result(report, "app").fields
-    assert world.data("app") == {"color": "red"}
+    assert world.data("app") == {"color": "red", "size": "1"}
     assert world.names() == {"app"}
+
+
+def test_one_of_which_nothing_is_ours_any_more_is_named_and_left_alone(world: World) -> None:
+    world.source("app", {"color": "red"})
+    world.settle()
+    edit(world, "app", {"metadata": UNMARKED, "data": {"color": "blue"}})
+    assert result(world.round(), "app").outcome == "conflict"
+    assert world.data("app") == {"color": "blue"}
 
 
 def test_what_the_target_writes_in_another_way_is_no_drift(world: World) -> None:
