@@ -1,11 +1,14 @@
 """Who writes a Service's status, as the API server notes it in `metadata.managedFields`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hooks.http.bounded_json import Json
 from hooks.kube.objects import items, part
 from hooks.names import LOAD_BALANCER_READY
 
+#: What a writer of a whole condition has written.
+_WRITTEN = frozenset({"f:message", "f:reason", "f:status"})
 _OUR_CONDITION = f'k:{{"type":"{LOAD_BALANCER_READY}"}}'
 
 
@@ -48,7 +51,7 @@ def find_writers(service: Json, own: str) -> Writers:
     Args:
         service: the Service.
         own: our name, as read before. It is read again from a Service that has our condition: ours
-            is the entry with its type.
+            is the entry with its type, else the only one with anything of it, which has all of it.
     """
     entries = {
         str(entry.get("manager") or ""): (str(entry.get("time") or ""), fields)
@@ -56,7 +59,7 @@ def find_writers(service: Json, own: str) -> Writers:
         if (fields := part(entry, "fieldsV1", "f:status"))
     }
     ours = (name for name, (_, fields) in entries.items() if "f:type" in _our_condition(fields))
-    own = next(ours, own)
+    own = next(ours, own if own in entries else _only_writer(entries) or own)
     own_time, _ = entries.pop(own, ("", {}))
     others = [
         Writer(name, "f:ingress" in part(fields, "f:loadBalancer"), bool(_our_condition(fields)))
@@ -64,6 +67,17 @@ def find_writers(service: Json, own: str) -> Writers:
     ]
     others.sort(key=lambda each: (each.wrote_address, each.wrote_condition), reverse=True)
     return Writers(own, own_time, tuple(others) or (Writer(),))
+
+
+def _only_writer(entries: Mapping[str, tuple[str, Json]]) -> str:
+    """Return who alone wrote our condition, but for its type; empty if nobody did.
+
+    Now and then the API server notes nobody for the type (seen on 1.36).
+    """
+    found = {name: _our_condition(fields) for name, (_, fields) in entries.items()}
+    writers = [name for name, fields in found.items() if fields]
+    is_whole = len(writers) == 1 and found[writers[0]].keys() >= _WRITTEN
+    return writers[0] if is_whole else ""
 
 
 def _our_condition(fields: Json) -> Json:
