@@ -167,7 +167,8 @@ def _approach(
     is_written = change is not None and change.to == spec.address
     if not is_written and (new.actions or new.address.awaits_status):
         noted = msgspec.structs.replace(change or RecordedChange(), to=spec.address)
-        return _await(held, noted, _until(facts, new), Beside(going))
+        waiting = _with(held, _until(facts, new), noted, Beside(going))
+        return waiting._replace(address=replace(waiting.address, awaits_status=True))
     if not new.actions and _serves_as(facts, held, new):
         return _switch(facts, held, new, going)
     return _with(held, _until(facts, new), change, _beside(new, more=going))
@@ -341,17 +342,6 @@ def _beside(*stages: Stages, more: tuple[Action, ...] = ()) -> Beside:
         tuple(chain.from_iterable(each.safe_actions for each in stages)),
         tuple(chain.from_iterable(each.closing_actions for each in stages)),
     )
-
-
-def _await(
-    held: Stages,
-    noted: RecordedChange,
-    condition: Condition | None = None,
-    beside: Beside = NOTHING_BESIDE,
-) -> Stages:
-    """Write a change to the status before anything is done about it in CloudStack."""
-    waiting = _with(held, condition, noted, beside)
-    return waiting._replace(address=replace(waiting.address, awaits_status=True))
 
 
 def _with_condition(stages: Stages, condition: Condition) -> Stages:
