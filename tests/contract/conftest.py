@@ -332,3 +332,27 @@ def vpc_address(maker: Maker, vpc: Json) -> Iterator[Json]:
     made = maker.associated(vpcid=vpc["id"])
     yield made
     maker.release(made)
+
+
+@pytest.fixture(scope="module")
+def vm(maker: Maker, network: Json) -> Json:
+    """A VM that the tests of a file start and stop."""
+    return maker.vm(network)
+
+
+def shown(cloud: Cloud, vm: Json, **fields: object) -> Json:
+    """Return a VM as a list by id shows it."""
+    [found] = cloud.list("listVirtualMachines", "virtualmachine", id=vm["id"], **fields)
+    return found
+
+
+@pytest.fixture
+def stopped(cloud: Cloud, vm: Json) -> Json:
+    return dict(cloud.done("stopVirtualMachine", id=vm["id"])["virtualmachine"])
+
+
+@pytest.fixture
+def running(cloud: Cloud, vm: Json) -> Json:
+    if shown(cloud, vm)["state"] != "Running":
+        return dict(cloud.done("startVirtualMachine", id=vm["id"])["virtualmachine"])
+    return shown(cloud, vm)

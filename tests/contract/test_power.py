@@ -3,35 +3,11 @@
 import pytest
 
 from tests.contract.cloud import Cloud, Json
-from tests.contract.conftest import Maker, unique
+from tests.contract.conftest import Maker, shown, unique
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 COMMANDS = ("startVirtualMachine", "stopVirtualMachine", "rebootVirtualMachine")
 EVERY_COMMAND = pytest.mark.parametrize("command", COMMANDS)
-
-
-@pytest.fixture(scope="module")
-def vm(maker: Maker, network: Json) -> Json:
-    """A VM that the tests of this file start and stop."""
-    return maker.vm(network)
-
-
-def shown(cloud: Cloud, vm: Json, **fields: object) -> Json:
-    """Return a VM as a list by id shows it."""
-    [found] = cloud.list("listVirtualMachines", "virtualmachine", id=vm["id"], **fields)
-    return found
-
-
-@pytest.fixture
-def stopped(cloud: Cloud, vm: Json) -> Json:
-    return dict(cloud.done("stopVirtualMachine", id=vm["id"])["virtualmachine"])
-
-
-@pytest.fixture
-def running(cloud: Cloud, vm: Json) -> Json:
-    if shown(cloud, vm)["state"] != "Running":
-        return dict(cloud.done("startVirtualMachine", id=vm["id"])["virtualmachine"])
-    return shown(cloud, vm)
 
 
 def test_a_vm_is_stopped_and_started(cloud: Cloud, running: Json) -> None:

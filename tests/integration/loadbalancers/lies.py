@@ -1,5 +1,6 @@
 """A memory of members or of stickiness policies that says wrong things to every call."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from itertools import count
 
@@ -47,35 +48,12 @@ def lies_of(world: World) -> dict[str, Lie]:
     return {"missing": missing, "none": none, "foreign": foreign, "extra": extra(world)}
 
 
-class LyingMembers(RememberedMembers):
-    """Remembers members, and tells one lie after the other about them."""
-
-    def __init__(self, world: World, *lies: Lie) -> None:
-        super().__init__(0.05, 300.0, world.monotonic)
-        self._lies = lies or tuple(lies_of(world).values())
-        self._calls = count()
-
-    def begin(
-        self,
-        uid: str,
-        recorded: str,
-        *,
-        is_check: bool,
-        told: Told = lambda _known: NOTHING_RECORDED,
-    ) -> MemberLists:
-        known = super().begin(uid, recorded, is_check=is_check, told=told)
-        lie = self._lies[next(self._calls) % len(self._lies)]
-        for rule_id, members in list(known._lists.items()):
-            known.keep(rule_id, lie(members))
-        return known
-
-
-class LyingAlike(RememberedMembers):
-    """Forgets all members, and says of all rules, whosever they are, that they have the same."""
+class Lying(RememberedMembers, ABC):
+    """Remembers members and policies, and lies about them to each call."""
 
     def __init__(self, world: World) -> None:
         super().__init__(0.05, 300.0, world.monotonic)
-        self._world = world
+        self.world = world
 
     def begin(
         self,
@@ -86,35 +64,50 @@ class LyingAlike(RememberedMembers):
         told: Told = lambda _known: NOTHING_RECORDED,
     ) -> MemberLists:
         known = super().begin(uid, recorded, is_check=is_check, told=told)
-        rules = self._world.rules()
+        self.lie_about(known)
+        return known
+
+    @abstractmethod
+    def lie_about(self, known: MemberLists) -> None:
+        """Change what a call is told."""
+
+
+class LyingMembers(Lying):
+    """Tells one lie after the other about members."""
+
+    def __init__(self, world: World, *lies: Lie) -> None:
+        super().__init__(world)
+        self._lies = lies or tuple(lies_of(world).values())
+        self._calls = count()
+
+    def lie_about(self, known: MemberLists) -> None:
+        lie = self._lies[next(self._calls) % len(self._lies)]
+        for rule_id, members in list(known._lists.items()):
+            known.keep(rule_id, lie(members))
+
+
+class LyingAlike(Lying):
+    """Forgets all members, and says of all rules, whosever they are, that they have the same."""
+
+    def lie_about(self, known: MemberLists) -> None:
+        rules = self.world.rules()
         for rule in rules:
             known.forget(rule["id"])
         known.alike = frozenset(rule["id"] for rule in rules)
-        return known
 
 
-class LyingPolicies(RememberedMembers):
-    """Remembers members, and tells a lie about the policies of all rules with the tag for one."""
+class LyingPolicies(Lying):
+    """Tells a lie about the policies of all rules with the tag for one."""
 
     def __init__(self, world: World, lie: PolicyLie) -> None:
-        super().__init__(0.05, 300.0, world.monotonic)
-        self._world = world
+        super().__init__(world)
         self._lie = lie
 
-    def begin(
-        self,
-        uid: str,
-        recorded: str,
-        *,
-        is_check: bool,
-        told: Told = lambda _known: NOTHING_RECORDED,
-    ) -> MemberLists:
-        known = super().begin(uid, recorded, is_check=is_check, told=told)
-        for rule in self._world.rules():
+    def lie_about(self, known: MemberLists) -> None:
+        for rule in self.world.rules():
             if TAG_STICKINESS in rule["tags"]:
                 remembered = known.policies(rule["id"]) or ()
                 known.keep_policies(rule["id"], self._lie(remembered))
-        return known
 
 
 def let_lie(hook: LoadBalancersHook, world: World, *lies: Lie) -> LoadBalancersHook:
