@@ -10,7 +10,7 @@ from typing import TypeVar, assert_never
 from hooks.http.deadline import Deadline
 from hooks.http.fair_share import paying
 from hooks.http.texts import one_line
-from hooks.kube.client import METADATA, ApiServer, KubeError
+from hooks.kube.client import METADATA, ApiServer, Kube, KubeError
 from hooks.kube.kinds import NAMESPACE
 from hooks.kube.objects import is_deleting
 from hooks.kube.times import milliseconds
@@ -18,8 +18,9 @@ from hooks.targetclusters.access.connector import AccessError
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.clusters import WatchedCluster
 from hooks.targetclusters.healing.plan.model import HealingResult
-from hooks.targetclusters.healing.round import ROUND_SECONDS as HEALING_SECONDS
-from hooks.targetclusters.healing.round import HealingRound
+from hooks.targetclusters.healing.round import heal
+from hooks.targetclusters.healing.task import ROUND_SECONDS as HEALING_SECONDS
+from hooks.targetclusters.healing.task import HealingTask
 from hooks.targetclusters.health.model import (
     NAMESPACE_DELETED,
     SECRET_NOT_FOUND,
@@ -145,25 +146,22 @@ class _Jobs:
         """Run a round of healing."""
         watched, began = self.watched, self.watched.monotonic()
         result = HealingResult(milliseconds(watched.clock()), 0.0, self.facts.generation)
-        healing = HealingRound(
-            self.facts.cluster,
-            self.facts.spec,
-            watched.repairs,
-            watched.connector.own,
-            watched.clock,
-            watched.monotonic,
-        )
         try:
             with self._open(deadline, MAX_ANSWER_BYTES) as (api, _):
-                result = healing.run(result, api, deadline)
+                result = heal(self._healing_task(api), result, deadline)
         except AccessError as error:
-            result = healing.run(result, error.failure, deadline)
+            result = heal(self._healing_task(error.failure), result, deadline)
         result = replace(result, seconds=watched.monotonic() - began)
         watched.count_attempt(result.attempt)
         if attempt := result.attempt:
             extra = self._log_fields(result, repair=attempt.repair, outcome=attempt.text)
             _log.warning("repair tried", extra={**extra, "about": attempt.object})
         return result
+
+    def _healing_task(self, target: Kube | Failure) -> HealingTask:
+        watched, facts = self.watched, self.facts
+        own, times = watched.connector.own, (watched.clock, watched.monotonic)
+        return HealingTask(facts.cluster, facts.spec, watched.repairs, own, target, *times)
 
     def delete(self, recorded: Inventory, deadline: Deadline) -> SyncResult:
         """Run a deletion round."""

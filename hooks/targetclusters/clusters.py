@@ -19,7 +19,7 @@ from hooks.targetclusters.healing.accounts import Accounts
 from hooks.targetclusters.healing.journal_lease import JournalLease
 from hooks.targetclusters.healing.memory import HealingMemory
 from hooks.targetclusters.healing.plan.model import Attempt, HealingResult
-from hooks.targetclusters.healing.round import CALL_SECONDS
+from hooks.targetclusters.healing.task import CALL_SECONDS
 from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.jobs import JobPools, JobSlot
 from hooks.targetclusters.plan.facts import SyncResult

@@ -1,0 +1,125 @@
+"""Reads what is to be known of a cluster's faults, and says what cannot be read.
+
+Each part is read for itself: what fails leaves its own faults unknown, and the others are repaired.
+"""
+
+from dataclasses import dataclass
+
+from hooks.cloudstack import Cloud
+from hooks.cloudstack.errors import CloudStackError
+from hooks.cloudstack.operations import find_cluster
+from hooks.http.deadline import Deadline
+from hooks.http.texts import one_line
+from hooks.kube.client import Kube, KubeError
+from hooks.targetclusters.healing.accounts import AccountError
+from hooks.targetclusters.healing.nodes import TooManyNodes, list_nodes
+from hooks.targetclusters.healing.plan.model import Evidence, NodeState
+from hooks.targetclusters.healing.task import MAX_MESSAGE, HealingTask
+from hooks.targetclusters.health.model import Failure
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a round has seen.
+
+    Attributes:
+        evidence: of faults.
+        cloud: the CloudStack account; None if there is none, or not one that can be used.
+        missing: the commands that it may not call.
+        failure: why nothing, or not everything, is known or can be repaired.
+    """
+
+    evidence: Evidence
+    cloud: Cloud | None
+    missing: tuple[str, ...]
+    failure: Failure | None
+
+
+@dataclass(frozen=True)
+class _Account:
+    cloud: Cloud | None = None
+    missing: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+
+def observe(task: HealingTask, deadline: Deadline) -> Observation:
+    """Read what is to be known of faults; what cannot be read stays unknown. Never raises."""
+    account = _open_account(task, deadline)
+    nodes = _read_nodes(task.target, deadline)
+    state = _read_cluster(task, account.cloud, deadline)
+    failures = (account.failure, nodes, state)
+    return Observation(
+        Evidence(
+            None if isinstance(nodes, Failure) else nodes,
+            None if isinstance(state, Failure) else state,
+            task.spec.cloud_stack.kubernetes_cluster_id,
+        ),
+        account.cloud,
+        account.missing,
+        next((each for each in failures if isinstance(each, Failure)), None),
+    )
+
+
+def read_cluster_state(cloud: Cloud, cluster_id: str, deadline: Deadline) -> str | Failure:
+    """Return the state of a Kubernetes Service cluster, or why it is none that is repaired.
+
+    Raises:
+        CloudStackError: CloudStack gives no answer.
+    """
+    found, scope = find_cluster(cloud.client, cluster_id, deadline), cloud.scope(deadline)
+    is_ours = found is not None and (
+        not scope.account or found.account.lower() == scope.account.lower()
+    )
+    if found is None or not is_ours or not found.is_managed:
+        message = (
+            f"spec.cloudStack.kubernetesClusterID: the account has no cluster {cluster_id} "
+            "that CloudStack manages"
+        )
+        return Failure("secret", "NoCluster", message)
+    return found.state
+
+
+def unread(error: CloudStackError) -> Failure:
+    """Say that CloudStack does not answer."""
+    return Failure("connection", "NotRead", one_line(error, MAX_MESSAGE))
+
+
+def _open_account(task: HealingTask, deadline: Deadline) -> _Account:
+    """Open the CloudStack account, and say what is wrong with it before it is needed."""
+    account, accounts = task.spec.cloud_stack, task.memory.accounts
+    cloud = None
+    try:
+        namespace = task.cluster["metadata"]["namespace"]
+        cloud = accounts.open(namespace, account.config_secret, deadline)
+        with_cluster = bool(account.kubernetes_cluster_id)
+        missing = accounts.missing_rights(cloud, deadline, with_cluster=with_cluster)
+    except AccountError as error:
+        return _Account(failure=error.failure)
+    except CloudStackError as error:
+        return _Account(cloud, failure=unread(error))
+    if not missing:
+        return _Account(cloud)
+    message = f"the CloudStack account may not call {', '.join(missing)}"
+    return _Account(cloud, missing, Failure("secret", "MissingRights", message))
+
+
+def _read_nodes(target: Kube | Failure, deadline: Deadline) -> tuple[NodeState, ...] | Failure:
+    if isinstance(target, Failure):
+        return Failure(target.kind, "NotRead", target.message)
+    try:
+        return list_nodes(target, deadline)
+    except (KubeError, TooManyNodes) as error:
+        message = one_line(f"the nodes cannot be read: {error}", MAX_MESSAGE)
+        return Failure("list", "NotRead", message)
+
+
+def _read_cluster(
+    task: HealingTask, cloud: Cloud | None, deadline: Deadline
+) -> str | Failure | None:
+    cluster_id = task.spec.cloud_stack.kubernetes_cluster_id
+    if not cluster_id or cloud is None:
+        return None
+    try:
+        return read_cluster_state(cloud, cluster_id, deadline)
+    except CloudStackError as error:
+        return unread(error)

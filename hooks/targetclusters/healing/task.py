@@ -1,0 +1,64 @@
+"""What a round of healing is about, and how long its parts may take."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hooks.http.bounded_json import Json
+from hooks.http.deadline import Monotonic
+from hooks.kube.client import Kube
+from hooks.kube.objects import annotations
+from hooks.kube.times import CLOCK_SLACK, read_past
+from hooks.names import ANNOTATION_HEAL_AGAIN
+from hooks.targetclusters.healing.memory import HealingMemory
+from hooks.targetclusters.healing.plan.model import Policy
+from hooks.targetclusters.health.model import Failure
+from hooks.targetclusters.request import Spec
+
+#: Seconds that a round, its reads, one call about the journal, and a repair may take.
+ROUND_SECONDS = 420.0
+READ_SECONDS = 60.0
+CALL_SECONDS = 10.0
+REPAIR_SECONDS = 330.0
+#: Characters of a message about what keeps a round from its work.
+MAX_MESSAGE = 400
+
+
+@dataclass(frozen=True)
+class HealingTask:
+    """What a round of healing is about.
+
+    Attributes:
+        cluster: the TargetCluster as a request showed it.
+        spec: what is read of its spec.
+        memory: of this TargetCluster.
+        own: the API server with it.
+        target: the cluster, or why it cannot be opened.
+        clock: epoch seconds.
+        monotonic: monotonic seconds.
+    """
+
+    cluster: Json
+    spec: Spec
+    memory: HealingMemory
+    own: Kube
+    target: Kube | Failure
+    clock: Callable[[], float]
+    monotonic: Monotonic
+
+    @property
+    def again(self) -> float:
+        """Return when a person asked to begin again, in epoch seconds; 0 for never."""
+        asked = annotations(self.cluster).get(ANNOTATION_HEAL_AGAIN)
+        return read_past(asked, self.clock() + CLOCK_SLACK) or 0.0
+
+    @property
+    def policy(self) -> Policy:
+        """Return the bounds."""
+        healing = self.spec.healing
+        return Policy(
+            healing.max_retry if healing.mode == "Repair" else max(1, healing.max_retry),
+            healing.node_timeout,
+            healing.backoff.first,
+            max(healing.backoff.first, healing.backoff.longest),
+            healing.max_unhealthy,
+        )
