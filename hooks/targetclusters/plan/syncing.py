@@ -21,6 +21,8 @@ ROUND_GAP = 1.0
 #: Seconds until a round that failed is tried again: at first, and at most.
 FIRST_RETRY = 5.0
 LAST_RETRY = 300.0
+#: Seconds until drift that was corrected is looked for once more, where faults are repaired.
+LOOK_AGAIN = 10.0
 #: Seconds in which Metacontroller has certainly written an inventory that was answered.
 RECORDED_WITHIN = 1.0
 #: Reasons for which nothing is known of the resources; when they end, a round is due.
@@ -142,7 +144,8 @@ def _until_due(facts: Facts, sync: Json, reason: str) -> float:
     regular = facts.until_due(sync.get("lastTime"), facts.sync, interval)
     if regular is None:
         regular = interval - elapsed
-    return min(regular, _retry_after(latest, sync.get("attempts") or 0) - elapsed)
+    early = min(_retry_after(latest, sync.get("attempts") or 0), _look_again_after(latest, facts))
+    return min(regular, early - elapsed)
 
 
 def _is_outdated(latest: SyncResult, facts: Facts) -> bool:
@@ -166,6 +169,18 @@ def _retry_after(latest: SyncResult, attempts: int) -> float:
     if not report.complete:
         return ROUND_GAP
     return float("inf") if report.resume_after is None else latest.seconds + report.resume_after
+
+
+def _look_again_after(latest: SyncResult, facts: Facts) -> float:
+    """Return how many seconds after its start to see whether corrected drift stays corrected.
+
+    What is contested is not worth it: it is corrected at each interval, and no faster.
+    """
+    if not facts.spec.healing.enabled or latest.report is None:
+        return float("inf")
+    corrected = [one for one in latest.report.results if one.corrects_drift]
+    is_worth_it = any(one.outcome == "applied" for one in corrected)
+    return latest.seconds + LOOK_AGAIN if is_worth_it else float("inf")
 
 
 def _sync_status(facts: Facts) -> Json:
