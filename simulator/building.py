@@ -6,6 +6,7 @@ from simulator.errors import ApiError
 from simulator.model import (
     Account,
     Address,
+    InternalLoadBalancer,
     KubernetesCluster,
     LoadBalancerRule,
     Network,
@@ -25,6 +26,7 @@ from simulator.world import World
 
 DEFAULT_CIDR = IPv4Network("10.1.1.0/24")
 FIRST_VLAN = 100
+SOURCE_STEP = 37  # between the addresses that internal load balancers get one after the other
 
 
 def make_project(world: World, name: str, owner: Account, displaytext: str = "") -> Project:
@@ -156,6 +158,8 @@ def remove_rule(world: World, rule: LoadBalancerRule) -> None:
         world.policies.remove(policy)
     if rule.tags:
         world.tagged_remains.add(rule)
+    if isinstance(rule, InternalLoadBalancer):
+        leave_internal(world, rule.address)
     leave_tier(world, rule.address)
 
 
@@ -165,6 +169,44 @@ def leave_tier(world: World, address: Address) -> None:
         return
     if not any(each.address is address for each in (*world.rules, *world.forwarding_rules)):
         address.network = None
+
+
+def take_internal(world: World, network: Network, index: int | None = None) -> Address:
+    """Take an address of a network's range for internal load balancers; by default, any free one.
+
+    A real server chooses at random, so the one that was given back is seldom the next.
+    """
+    count = network.cidr.num_addresses
+    address_id, number = world.identity("internal", f"{network.name}/{world.number('source')}")
+    if index is None:
+        first = SOURCE_STEP * number % count
+        places = (place % count for place in range(first, first + count))
+        index = next((place for place in places if is_free(network, place)), 0)
+    if not is_free(network, index):
+        raise ApiError(
+            533,
+            f'Unable to acquire IP address for network Network {{"id": {network.number}, '
+            f'"name": "{network.name}", "uuid": "{network.id}", '
+            f'"networkofferingid": {network.offering.number}}}',
+        )
+    network.used.add(index)
+    name, now = str(network.cidr[index]), world.clock.now()
+    return Address(address_id, number, name, now, network.zone, network=network)
+
+
+def is_free(network: Network, index: int) -> bool:
+    """Tell whether an address of a network's range is nobody's: the first one is the gateway's."""
+    return 1 < index < network.cidr.num_addresses - 1 and index not in network.used
+
+
+def leave_internal(world: World, address: Address) -> None:
+    """Free the address of internal load balancers after the last of them."""
+    network = address.network
+    if network is None or any(each.address is address for each in world.rules):
+        return
+    index = int(IPv4Address(address.name)) - int(network.cidr[0])
+    network.used.discard(index)
+    network.lowest_free = min(network.lowest_free, index)
 
 
 def make_vm(

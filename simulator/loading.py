@@ -50,11 +50,13 @@ TIER = (
 )  # fmt: skip
 WITH_SOURCE_NAT = "DefaultIsolatedNetworkOfferingWithSourceNatService"
 FOR_VPC = "DefaultIsolatedNetworkOfferingForVpcNetworks"
+FOR_INTERNAL = f"{FOR_VPC}WithInternalLB"
 OFFERINGS = {
     WITH_SOURCE_NAT: ("Isolated", ISOLATED, False),
     "DefaultIsolatedNetworkOffering": ("Isolated", ("Dhcp", "Dns", "UserData"), False),
     FOR_VPC: ("Isolated", ("Lb", *TIER), True),
     f"{FOR_VPC}NoLB": ("Isolated", TIER, True),
+    FOR_INTERNAL: ("Isolated", ("Lb", *TIER), True),
     "DefaultSharedNetworkOffering": ("Shared", ("Dhcp", "Dns", "UserData"), False),
 }
 DEFAULT_LISTS = {
@@ -208,8 +210,9 @@ class _Loader:
             self._world.templates.add(Template(template_id, number, entry["name"], EPOCH))
         for name, (guest, services, forvpc) in OFFERINGS.items():
             offering_id, number = self._world.identity("networkoffering", name)
+            what = guest, services, forvpc, name == FOR_INTERNAL
             self._world.network_offerings.add(
-                NetworkOffering(offering_id, number, name, EPOCH, name, guest, services, forvpc)
+                NetworkOffering(offering_id, number, name, EPOCH, name, *what)
             )
 
     def _load_addresses(self) -> None:

@@ -88,12 +88,21 @@ class Template(Entity):
 
 @dataclass(eq=False, slots=True)
 class NetworkOffering(Entity):
-    """A kind of network: guest type and services."""
+    """A kind of network: guest type and services; `internal` tells its load balancers' scheme."""
 
     displaytext: str
     guestiptype: str
     services: tuple[str, ...]
     forvpc: bool = False
+    internal: bool = False
+
+    @property
+    def text(self) -> str:
+        """Describe the offering as the server does in error texts."""
+        return (
+            f'NetworkOffering {{"id":{self.number},"name":"{self.name}","trafficType":"Guest",'
+            f'"uuid":"{self.id}"}}'
+        )
 
 
 @dataclass(eq=False, slots=True)
@@ -301,6 +310,23 @@ class LoadBalancerRule(Owned):
         return (
             f'LoadBalancer {{"name":"{self.name}","id":{self.number},"purpose":"LoadBalancing",'
             f'"state":"{self.state}","uuid":"{self.id}"}}'
+        )
+
+
+@dataclass(eq=False, slots=True)
+class InternalLoadBalancer(LoadBalancerRule):
+    """A load balancer of the scheme Internal, at one port.
+
+    Its address is one of its tier's range. It is in no table, and goes with the last load balancer
+    that has it. The first member starts a VM that balances, one for each address.
+    """
+
+    @property
+    def text(self) -> str:
+        """Describe the load balancer as the server does in error texts."""
+        return (
+            f'ApplicationLoadBalancerRule {{"name":"{self.name}","id":{self.number},'
+            f'"purpose":"LoadBalancing","state":"{self.state}","uuid":"{self.id}"}}'
         )
 
 

@@ -10,9 +10,9 @@ from simulator.parameters import PAGING, parse_parameters, version
 ADMIN_ONLY = frozenset(
     {
         "addHost", "createAccount", "createZone", "createServiceOffering", "deleteAccount",
-        "listClusters", "listConfigurations", "listHosts", "listManagementServers",
-        "listManagementServersMetrics", "listPods", "listRouters", "listSystemVms",
-        "migrateVirtualMachine", "updateConfiguration", "updateResourceCount",
+        "listClusters", "listConfigurations", "listHosts", "listInternalLoadBalancerVMs",
+        "listManagementServers", "listManagementServersMetrics", "listPods", "listRouters",
+        "listSystemVms", "migrateVirtualMachine", "updateConfiguration", "updateResourceCount",
         "updateResourceLimit",
     }
 )  # fmt: skip

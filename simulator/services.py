@@ -8,7 +8,7 @@ from simulator.model import NetworkOffering, Zone
 
 def view_service(name: str, offering: NetworkOffering, zone: Zone) -> dict[str, Any]:
     """Show a service of a network with its provider and capabilities."""
-    capabilities = CAPABILITIES.get(name, {})
+    capabilities = INTERNAL if offering.internal and name == "Lb" else CAPABILITIES.get(name, {})
     return {
         "name": name,
         "provider": [{"name": provider_of(name, offering, zone)}],
@@ -22,7 +22,7 @@ def view_service(name: str, offering: NetworkOffering, zone: Zone) -> dict[str, 
 def provider_of(name: str, offering: NetworkOffering, zone: Zone | None = None) -> str:
     """Return who provides a service: a router, or the zone's load balancer that can do UDP."""
     if offering.forvpc:
-        return "VpcVirtualRouter"
+        return "InternalLbVm" if offering.internal and name == "Lb" else "VpcVirtualRouter"
     external = zone is not None and zone.udp and name == "Lb"
     return "ExternalLoadBalancer" if external else "VirtualRouter"
 
@@ -69,4 +69,12 @@ CAPABILITIES: dict[str, dict[str, str]] = {
         "SupportedTrafficDirection": "ingress, egress",
     },
     "Dhcp": {"DhcpAccrossMultipleSubnets": "true"},
+}
+# A load balancer of a tier's own takes no protocol at all, though the capabilities name some.
+INTERNAL = {
+    "LbSchemes": "Internal",
+    "SupportedStickinessMethods": CAPABILITIES["Lb"]["SupportedStickinessMethods"],
+    "SupportedLbAlgorithms": "roundrobin,leastconn,source",
+    "SupportedLBIsolation": "dedicated",
+    "SupportedProtocols": "tcp, udp",
 }

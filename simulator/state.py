@@ -7,6 +7,7 @@ from simulator.model import (
     Account,
     Address,
     FirewallRule,
+    InternalLoadBalancer,
     KubernetesCluster,
     LoadBalancerRule,
     Network,
@@ -22,6 +23,8 @@ STATUS = {PENDING: "pending", DONE: "done"}
 
 def dump(world: World) -> dict[str, Any]:
     """Return the objects that tests read, by kind, each with its owner and tags."""
+    internal = [rule for rule in world.rules if isinstance(rule, InternalLoadBalancer)]
+    rules = [rule for rule in world.rules if rule not in internal]
     return {
         "world": world.name,
         "apiversion": world.api_version,
@@ -32,7 +35,8 @@ def dump(world: World) -> dict[str, Any]:
         "networkacllists": [dump_acl_list(world, acl) for acl in world.acl_lists],
         "addresses": [dump_address(a) for a in world.addresses if a.state != "Free"],
         "freeaddresses": sum(address.state == "Free" for address in world.addresses),
-        "loadbalancerrules": [dump_rule(rule) for rule in world.rules],
+        "loadbalancerrules": [dump_rule(rule) for rule in rules],
+        "loadbalancers": [dump_rule(balancer) for balancer in internal],
         "firewallrules": [dump_firewall_rule(rule) for rule in world.firewall_rules],
         "portforwardingrules": [dump_forwarding(rule) for rule in world.forwarding_rules],
         "projects": [{"id": project.id, "name": project.name} for project in world.projects],

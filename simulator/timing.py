@@ -36,6 +36,8 @@ ALONE: dict[Kind, float] = {
     "forced reboot": 4.0,
 }
 OTHER_JOB = 0.05  # of any other kind
+BALANCER_START = 1.5  # more for the first member at an internal address, which starts a VM
+BALANCER_STOP = 1.5  # more for the last load balancer there, with which the VM goes
 RELEASED_RULE = 0.2  # more for each rule that is deleted with an address
 RELEASED_MEMBER = 0.0015  # more for each member of the rules that are left, at each rule deleted
 ASSIGNED_MEMBER = 0.0042  # more for each member that is added
@@ -72,6 +74,7 @@ class Load:
         members: of those rules, or in the network's configuration after an assignment, or of the
             rule that members are removed from, or of the rules that stay on a rule's address.
         added: members that are added.
+        more: seconds that a VM takes which this starts or stops.
     """
 
     kind: Kind
@@ -81,6 +84,7 @@ class Load:
     rules: int = 0
     members: int = 0
     added: int = 0
+    more: float = 0.0
 
 
 @dataclass
@@ -168,7 +172,7 @@ class Timing:
 
 def alone(load: Load) -> float:
     """Return the seconds that a write takes when nothing else is under way."""
-    cost = ALONE[load.kind]
+    cost = ALONE[load.kind] + load.more
     if load.kind == "release":
         # The rules go one after the other: on average, half of the members are left.
         sent = load.members * (load.rules + 1) / 2

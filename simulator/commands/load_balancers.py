@@ -14,9 +14,15 @@ from simulator.commands.firewall import (
 )
 from simulator.errors import ApiError, invalid
 from simulator.jobs import Result, Work
-from simulator.model import Address, LoadBalancerRule, Network, VirtualMachine
+from simulator.model import (
+    Address,
+    InternalLoadBalancer,
+    LoadBalancerRule,
+    Network,
+    VirtualMachine,
+)
 from simulator.registry import command
-from simulator.timing import Load
+from simulator.timing import BALANCER_STOP, Load
 from simulator.views import view_owner, view_tags
 from simulator.world import World
 
@@ -24,6 +30,10 @@ PROTOCOLS = ("tcp", "udp", "tcp-proxy", "ssl")
 ALGORITHMS = frozenset({"roundrobin", "leastconn", "source"})
 CHANGEABLE = ("algorithm", "name", "protocol", "description", "cidrlist")
 NOT_SUPPORTED = "LB service provider cannot support this rule"
+NO_PROTOCOL = (
+    'Cannot invoke "String.equals(Object)" because the return value of '
+    '"com.cloud.network.dao.LoadBalancerVO.getLbProtocol()" is null'
+)
 MAX_PORT = 65535
 #: Ranges that fit on one line of a virtual router's HAProxy, beside four other words (measured with
 #: HAProxy 2.6). A real server takes more, and the router then applies no change of its network.
@@ -99,6 +109,10 @@ def rule_target(call: Call) -> tuple[Address, Network]:
     network = rule_network(call, address, "load balancer")
     if "Lb" not in network.offering.services:
         raise ApiError(431, f"LB service is not supported in the network {network.id}")
+    if network.offering.internal:
+        raise ApiError(
+            431, f"Scheme Public is not supported by the network offering {network.offering.text}"
+        )
     return address, network
 
 
@@ -186,6 +200,7 @@ def update_load_balancer_rule(call: Call) -> Work:
     """Change a rule in place; any algorithm is accepted, and no change is an error.
 
     An empty list of ranges takes them all off. The job shows the state `Add`, whatever it is.
+    That of an internal load balancer fails, and has changed the algorithm.
     """
     rule = required_rule(call)
     args = call.args
@@ -195,6 +210,9 @@ def update_load_balancer_rule(call: Call) -> Work:
         check_exists(call.world, rule)
         if not any(name in args for name in CHANGEABLE):
             raise ApiError(530, f"Failed to update load balancer rule: {rule.text}")
+        if isinstance(rule, InternalLoadBalancer):
+            rule.algorithm = args.text("algorithm") or rule.algorithm
+            raise ApiError(530, NO_PROTOCOL)
         cidrs = updated_cidrs(call)
         protocol = rule.protocol if wanted is None else read_protocol(wanted)
         if protocol == "udp" and not can_udp(rule.network):
@@ -238,7 +256,11 @@ def check_fits_router(cidrs: list[str]) -> None:
 )
 def delete_load_balancer_rule(call: Call) -> Work:
     """Delete a rule with its members and stickiness."""
-    rule = required_rule(call)
+    return delete_work(call, required_rule(call))
+
+
+def delete_work(call: Call, rule: LoadBalancerRule) -> Work:
+    """Return the work of a deletion; the VM of an internal address goes with its last one."""
 
     def finish() -> Result:
         check_exists(call.world, rule)
@@ -247,7 +269,9 @@ def delete_load_balancer_rule(call: Call) -> Work:
 
     left = [each for each in call.world.rules if each.address is rule.address and each is not rule]
     members = sum(len(each.members) for each in left)
-    load = Load("deletion", rule.network.id, rule.address.id, members=members)
+    is_last = isinstance(rule, InternalLoadBalancer) and bool(rule.members) and not members
+    more = BALANCER_STOP if is_last else 0.0
+    load = Load("deletion", rule.network.id, rule.address.id, members=members, more=more)
     return Work(finish, load=load)
 
 
@@ -262,7 +286,8 @@ def list_load_balancer_rules(call: Call) -> Answer:
     found = [
         rule
         for rule in call.visible(call.world.rules)
-        if call.selects("id", rule)
+        if not isinstance(rule, InternalLoadBalancer)
+        and call.selects("id", rule)
         and call.equals("name", rule.name)
         and call.selects("publicipid", rule.address)
         and call.selects("networkid", rule.network)

@@ -7,9 +7,9 @@ from simulator.commands.load_balancers import check_exists, required_rule
 from simulator.commands.vm_lists import view_vm
 from simulator.errors import ApiError, unknown_entity
 from simulator.jobs import Result, Work
-from simulator.model import LoadBalancerRule, Member, VirtualMachine
+from simulator.model import InternalLoadBalancer, LoadBalancerRule, Member, VirtualMachine
 from simulator.registry import command
-from simulator.timing import Load
+from simulator.timing import BALANCER_START, Load
 from simulator.world import World
 
 FAILED = "Failed to assign load balancer rule"
@@ -62,10 +62,16 @@ def member_for(rule: LoadBalancerRule, vm: VirtualMachine, address: str | None) 
 
 
 def assignment(world: World, rule: LoadBalancerRule, added: int) -> Load:
-    """Return the load of an assignment: the router gets all members of the network."""
+    """Return the load of an assignment: the router gets all members of the network.
+
+    The first member at an internal address starts the VM that balances there.
+    """
     present = sum(len(other.members) for other in world.rules if other.network is rule.network)
     where = rule.network.id, rule.address.id
-    return Load("assignment", *where, members=present + added, added=added)
+    here = (other for other in world.rules if other.address is rule.address)
+    starts = isinstance(rule, InternalLoadBalancer) and not any(other.members for other in here)
+    more = BALANCER_START if starts else 0.0
+    return Load("assignment", *where, members=present + added, added=added, more=more)
 
 
 @command(

@@ -37,6 +37,10 @@ COVERED = {
     "createLoadBalancerRule": (
         "test_load_balancers::test_a_rule_shows_its_ports_as_strings_and_waits_for_members"
     ),
+    "createLoadBalancer": (
+        "test_internal_load_balancers::"
+        "test_a_load_balancer_shows_its_ports_as_numbers_and_no_protocol"
+    ),
     "createNetworkACL": (
         "test_acl_items::test_an_item_shows_its_ports_as_strings_and_its_number_as_one"
     ),
@@ -50,6 +54,9 @@ COVERED = {
     "deleteFirewallRule": "test_firewall::test_a_deleted_rule_is_unknown",
     "deleteLBStickinessPolicy": "test_stickiness::test_a_deleted_policy_leaves_the_rule",
     "deleteLoadBalancerRule": "test_load_balancers::test_a_deleted_rule_is_unknown",
+    "deleteLoadBalancer": (
+        "test_internal_load_balancers::test_a_deleted_one_is_unknown_and_its_address_free"
+    ),
     "deleteNetworkACL": "test_acl_items::test_a_deleted_item_is_unknown",
     "deleteNetworkACLList": "test_acl_lists::test_a_list_that_a_tier_has_cannot_be_deleted",
     "deleteNetwork": "test_networks::test_an_empty_network_can_be_deleted",
@@ -75,6 +82,10 @@ COVERED = {
     ),
     "listLoadBalancerRules": (
         "test_load_balancers::test_rules_are_found_by_address_name_network_and_keyword"
+    ),
+    "listLoadBalancers": (
+        "test_internal_load_balancers::"
+        "test_it_is_found_by_network_name_and_tag_and_not_by_its_address"
     ),
     "listNetworkACLLists": (
         "test_acl_lists::test_the_lists_of_a_vpc_come_newest_first_and_the_default_ones_last"
@@ -117,6 +128,10 @@ COVERED = {
     "stopVirtualMachine": "test_power::test_stopping_twice_is_no_failure",
     "updateLBStickinessPolicy": (
         "test_stickiness::test_an_update_of_a_policy_succeeds_and_changes_nothing"
+    ),
+    "updateLoadBalancer": (
+        "test_internal_load_balancers::"
+        "test_an_update_of_the_rule_fails_and_has_changed_the_algorithm"
     ),
     "updateNetworkACLItem": (
         "test_acl_items::test_a_wrong_update_fails_in_the_job_and_changes_nothing"

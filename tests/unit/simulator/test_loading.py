@@ -41,7 +41,12 @@ def test_the_vpc_world_has_a_tier_of_each_kind() -> None:
         for network in world.networks
         if network.vpc is not None and network.vpc.name == "vpc-1"
     }
-    assert tiers == {"tier-1": "acl-1", "tier-2": "default_deny", "tier-3": None}
+    assert tiers == {
+        "tier-1": "acl-1",
+        "tier-2": "default_deny",
+        "tier-3": None,
+        "tier-internal": "acl-internal",
+    }
     nodes = {vm.name: vm.nics[0].network.name for vm in world.vms if vm.account.name == "user"}
     assert nodes == {
         "node-1": "tier-1",
@@ -49,6 +54,8 @@ def test_the_vpc_world_has_a_tier_of_each_kind() -> None:
         "node-3": "tier-2",
         "node-4": "tier-3",
         "node-5": "net-1",
+        "node-6": "tier-internal",
+        "node-7": "tier-internal",
     }
     items = [item.position for item in world.acl_items if item.acl.name == "acl-1"]
     assert sorted(items) == [10, 100]

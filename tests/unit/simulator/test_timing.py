@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from simulator.server import Simulator
-from simulator.timing import Load, Plan, Timing, alone, read_seconds
+from simulator.timing import BALANCER_START, BALANCER_STOP, Load, Plan, Timing, alone, read_seconds
 from tests.unit.simulator.conftest import Connect
 
 Start = Callable[[int, float], Plan]
@@ -128,6 +128,14 @@ def test_load_balancers_of_one_network_are_slower_side_by_side(
         pytest.param(Load("release", rules=1, members=100), 0.45, id="a rule, 100 members"),
         pytest.param(Load("release", rules=10, members=50), 2.4, id="ten rules"),
         pytest.param(Load("release", rules=10, members=1050), 10.0, id="ten, 105 members each"),
+        pytest.param(
+            Load("assignment", added=1, members=1, more=BALANCER_START),
+            1.68,
+            id="the first member at an internal address",
+        ),
+        pytest.param(
+            Load("deletion", more=BALANCER_STOP), 1.7, id="the last one at an internal address"
+        ),
     ],
 )
 def test_what_is_alone_takes_its_own_time(load: Load, measured: float) -> None:
