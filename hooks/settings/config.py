@@ -83,7 +83,7 @@ class Config:
     #: `/healthz` and `/readyz` answer without one.
     tls_client_ca_file: str = _setting("TLS_CLIENT_CA_FILE", "", str)
     #: The file with the address and keys of CloudStack (`cloud-config`). Needed by the hooks nodes
-    #: and loadbalancers. Read again when it changes.
+    #: and loadbalancers, and for TARGET_CLUSTER_ACCOUNT_NAMESPACES. Read again when it changes.
     cloud_config_file: str = _setting("CLOUD_CONFIG", "", str)
     #: The kubeconfig of the API server to write to. Needed outside of a pod; in a pod, its service
     #: account is the default. `KUBECONFIG` and `~/.kube` are never read.
@@ -164,6 +164,13 @@ class Config:
     #: 63 letters, digits, `-`, `_` and `.`. A cluster that is rebuilt goes on as the former one if
     #: it has its id. Default: the UID of the namespace kube-system.
     hub_id: str = _setting("TARGET_CLUSTER_HUB_ID", "", parsing.hub_id)
+    #: The namespaces whose TargetClusters may be repaired with the account of CLOUD_CONFIG, with
+    #: commas between them, where they name no account. Which VM is a node's is said by the target
+    #: cluster: whoever may write TargetClusters there can have any VM of that account started,
+    #: stopped and rebooted. Default: none.
+    account_namespaces: tuple[str, ...] = _setting(
+        "TARGET_CLUSTER_ACCOUNT_NAMESPACES", "", parsing.object_names
+    )
     cloud_config: ReloadingFile[CloudConfig] | None = field(default=None, compare=False)
     tokens: ReloadingFile[Tokens] | None = field(default=None, compare=False)
     certificates: ReloadingFile[ssl.SSLContext] | None = field(default=None, compare=False)
@@ -299,6 +306,8 @@ def _contradictions(values: Mapping[str, Any], known_hooks: Mapping[str, HookEnt
     lacking = [hook for hook in hooks if hook in known_hooks and known_hooks[hook].needs_cloudstack]
     if lacking and not values["cloud_config_file"]:
         problems.append(f"CLOUD_CONFIG: is needed by {', '.join(lacking)}; name the file")
+    if values.get("account_namespaces") and not values["cloud_config_file"]:
+        problems.append("TARGET_CLUSTER_ACCOUNT_NAMESPACES: needs the account of CLOUD_CONFIG")
     bind = values.get("bind")
     if bind and bind.port == values.get("metrics_port"):
         problems.append(f"METRICS_PORT: {bind.port} is the port of BIND; choose another")

@@ -15,7 +15,7 @@ from hooks.settings.config import Config
 from hooks.targetclusters.access.connector import AccessError, Connector
 from hooks.targetclusters.access.destinations import Destinations
 from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
-from hooks.targetclusters.healing.accounts import Accounts
+from hooks.targetclusters.healing.accounts import Accounts, OwnAccount
 from hooks.targetclusters.healing.journal_lease import JournalLease
 from hooks.targetclusters.healing.memory import HealingMemory
 from hooks.targetclusters.healing.plan.model import Attempt, HealingResult
@@ -108,7 +108,7 @@ class WatchedCluster:
         self.deletion: JobSlot[SyncResult] = JobSlot(shared.rounds, self.namespace, self.monotonic)
         self.healing = JobSlot[HealingResult](shared.repairs, self.namespace, self.monotonic)
         self.repairs = HealingMemory(
-            Accounts(dependencies.kube, destinations, self.monotonic),
+            Accounts(dependencies.kube, destinations, self.monotonic, _own_account(config)),
             JournalLease(dependencies.kube, config.pod_namespace, key),
             process_holder(config.pod_name),
         )
@@ -196,6 +196,12 @@ def _destinations(config: Config) -> Destinations:
         proxies=config.allowed_proxies,
         http_credentials=config.http_credentials,
     )
+
+
+def _own_account(config: Config) -> OwnAccount | None:
+    """Return the account of the operator itself; None where it has none."""
+    file = config.cloud_config
+    return None if file is None else OwnAccount(file.current, config.account_namespaces)
 
 
 class Clusters:

@@ -298,7 +298,7 @@ def test_the_notes_name_the_secrets_that_are_the_readers_to_make(
         for obj in of_chart(*arguments).values()
         if obj["kind"] == "Deployment"
         for volume in obj["spec"]["template"]["spec"]["volumes"]
-        if "secret" in volume
+        if "secret" in volume and not volume["secret"].get("optional")
     }
     said = helm.run("install", "any", CHART, "--dry-run=client", *arguments)
     notes = said.partition("\nNOTES:\n")[2]

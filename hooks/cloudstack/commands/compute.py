@@ -29,8 +29,3 @@ def start_kubernetes_cluster(cluster_id: str) -> Command:
     does not manage fails in the job.
     """
     return command("startKubernetesCluster", id=cluster_id)
-
-
-def scale_kubernetes_cluster(cluster_id: str, size: int) -> Command:
-    """Change how many workers a cluster has; in most states the job fails."""
-    return command("scaleKubernetesCluster", id=cluster_id, size=size)

@@ -43,5 +43,5 @@ class KubernetesCluster(Model):
 
     @property
     def is_managed(self) -> bool:
-        """Tell whether CloudStack made the cluster, and can start and scale it."""
+        """Tell whether CloudStack made the cluster, and can start it."""
         return self.cluster_type.lower() in _CLOUD_MANAGED

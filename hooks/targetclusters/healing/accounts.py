@@ -1,12 +1,13 @@
-"""Opens the CloudStack account that a TargetCluster names: a Secret of its own namespace.
+"""Opens the CloudStack account of a TargetCluster: in the Secret that it names, or the operator's.
 
-Its author is a tenant. So it may name neither a file of the operator nor a proxy, and leads to no
-address that a kubeconfig may not lead to.
+The author of a Secret is a tenant. So it may name neither a file of the operator nor a proxy, and
+leads to no address that a kubeconfig may not lead to. The operator's account is for the namespaces
+that its settings name, and for no others.
 """
 
 import base64
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hooks.cloudstack import Cloud, CloudConfig
@@ -25,6 +26,8 @@ KEY = "cloud-config"
 MAX_CHARACTERS = 64 * 1024
 #: Seconds for which it is known what the keys may do.
 RIGHTS_TTL = 600.0
+#: The setting that names who may use the operator's account.
+OWN_ACCOUNT_SETTING = "TARGET_CLUSTER_ACCOUNT_NAMESPACES"
 #: What the keys must be allowed to call.
 NODE_COMMANDS = ("startVirtualMachine", "stopVirtualMachine", "rebootVirtualMachine")
 CLUSTER_COMMANDS = ("startKubernetesCluster",)
@@ -43,22 +46,43 @@ class AccountError(Exception):
 
 
 @dataclass(frozen=True)
+class OwnAccount:
+    """The account of the operator itself.
+
+    Attributes:
+        read: returns what its cloud-config says now.
+        namespaces: those whose TargetClusters may be repaired with it.
+    """
+
+    read: Callable[[], CloudConfig]
+    namespaces: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class _Opened:
-    version: tuple[str, str]
+    version: tuple[str, str] | CloudConfig
     cloud: Cloud
 
 
 class Accounts:
-    """The account of one TargetCluster; it keeps the client of the Secret's present version.
+    """The account of one TargetCluster; it keeps the client of the account's present version.
 
     Args:
         own: the API server with the Secrets.
         destinations: where a tenant's configuration may lead.
         monotonic: monotonic seconds.
+        operators: the account of the operator itself; None where it has none.
     """
 
-    def __init__(self, own: Kube, destinations: Destinations, monotonic: Monotonic) -> None:
+    def __init__(
+        self,
+        own: Kube,
+        destinations: Destinations,
+        monotonic: Monotonic,
+        operators: OwnAccount | None = None,
+    ) -> None:
         self._own = own
+        self._operators = operators
         self._monotonic = monotonic
         self._rights: tuple[Cloud, float, tuple[str, ...]] | None = None
         self._destinations = destinations
@@ -66,7 +90,30 @@ class Accounts:
         self._opened: _Opened | None = None
 
     def open(self, namespace: str, secret: str, deadline: Deadline) -> Cloud:
-        """Return the client of the account in a Secret. Raises AccountError."""
+        """Return the client of the account in a Secret, or of the operator's where none is named.
+
+        Raises:
+            AccountError: there is none.
+        """
+        return (
+            self._open_secret(namespace, secret, deadline) if secret else self._open_own(namespace)
+        )
+
+    def _open_own(self, namespace: str) -> Cloud:
+        if self._operators is None or namespace not in self._operators.namespaces:
+            self.close()
+            message = (
+                "spec.cloudStack.configSecret is not set: name a Secret of this namespace with the "
+                f"key {KEY}, or have the operator's setting {OWN_ACCOUNT_SETTING} name {namespace}"
+            )
+            raise AccountError("NoAccount", message)
+        config = self._operators.read()
+        with self._lock:
+            if self._opened is not None and self._opened.version == config:
+                return self._opened.cloud
+        return self._keep(config, Cloud(config, vm_cache_ttl=0.0))
+
+    def _open_secret(self, namespace: str, secret: str, deadline: Deadline) -> Cloud:
         path = SECRET.path(namespace, secret)
         try:
             metadata = part(self._own.get(path, deadline=deadline, accept=METADATA), "metadata")
@@ -86,10 +133,13 @@ class Accounts:
         except SettingsError as error:
             problems = "; ".join(error.problems)
             raise AccountError("AccountInvalid", f"Secret {secret}: {problems}") from None
-        self.close()
         metadata = part(found, "metadata")
         version = (path, f"{metadata.get('uid')}/{metadata.get('resourceVersion')}")
         cloud = Cloud(config, refusal=self._destinations.refusal, vm_cache_ttl=0.0)
+        return self._keep(version, cloud)
+
+    def _keep(self, version: tuple[str, str] | CloudConfig, cloud: Cloud) -> Cloud:
+        self.close()
         with self._lock:
             self._opened = _Opened(version, cloud)
         return cloud

@@ -138,9 +138,6 @@ class _Repairs:
 
 def _why_impossible(task: HealingTask) -> Failure | None:
     """Say why nothing can be repaired at all; None if it can."""
-    if not task.spec.cloud_stack.config_secret:
-        message = "spec.cloudStack.configSecret is not set; without it, nothing is repaired"
-        return Failure("secret", "NoAccount", message)
     if not task.memory.lease.is_possible:
         message = "the operator has no namespace (POD_NAMESPACE) to keep count of repairs in"
         return Failure("secret", "NoJournal", message)

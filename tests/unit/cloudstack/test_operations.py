@@ -254,7 +254,7 @@ def test_anothers_cluster_and_one_that_never_was_are_none(
         find_cluster(client, NOBODY, soon())
 
 
-def test_a_cluster_is_started_and_scaled(kubernetes: tuple[Simulator, Client]) -> None:
+def test_a_cluster_is_started(kubernetes: tuple[Simulator, Client]) -> None:
     simulator, client = kubernetes
     one = cluster_id(simulator, "cks")
     for vm in ("cks-control-1", "cks-node-1", "cks-node-2"):
@@ -262,11 +262,9 @@ def test_a_cluster_is_started_and_scaled(kubernetes: tuple[Simulator, Client]) -
     simulator.control.stage("kubernetescluster", "cks", state="Stopped")
     started = operate(client, compute.start_kubernetes_cluster(one), soon())
     assert started.verdict is Verdict.DONE
-    scaled = operate(client, compute.scale_kubernetes_cluster(one, 3), soon())
-    assert scaled.verdict is Verdict.DONE
     found = find_cluster(client, one, soon())
     assert found is not None
-    assert (found.state, found.size, len(found.vms)) == ("Running", 3, 4)
+    assert (found.state, found.size, len(found.vms)) == ("Running", 2, 3)
     external = cluster_id(simulator, "external")
     refused = operate(client, compute.start_kubernetes_cluster(external), soon())
     assert refused.verdict is Verdict.FAILED

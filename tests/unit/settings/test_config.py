@@ -154,6 +154,7 @@ def test_an_empty_variable_counts_as_not_set(read: Read) -> None:
         ),
         ("TARGET_CLUSTER_ALLOW_HTTP_CREDENTIALS", "true", "http_credentials", True),
         ("TARGET_CLUSTER_HUB_ID", "dc-1.Main_2", "hub_id", "dc-1.Main_2"),
+        ("TARGET_CLUSTER_ACCOUNT_NAMESPACES", "a, b", "account_namespaces", ("a", "b")),
     ],
 )
 def test_a_variable_sets_its_field(
@@ -206,6 +207,14 @@ def test_a_variable_sets_its_field(
         (
             {"TARGET_CLUSTER_ALLOW_HTTP_CREDENTIALS": "yes"},
             "TARGET_CLUSTER_ALLOW_HTTP_CREDENTIALS: 'yes' is not one of true, false",
+        ),
+        (
+            {"TARGET_CLUSTER_ACCOUNT_NAMESPACES": "a,*"},
+            "TARGET_CLUSTER_ACCOUNT_NAMESPACES: 'a,*' cannot name a Kubernetes object",
+        ),
+        (
+            {"TARGET_CLUSTER_ACCOUNT_NAMESPACES": "a", "CLOUD_CONFIG": ""},
+            "TARGET_CLUSTER_ACCOUNT_NAMESPACES: needs the account of CLOUD_CONFIG",
         ),
         ({"CLOUD_CONFIG": ""}, "CLOUD_CONFIG: is needed by nodes, loadbalancers"),
         ({"CLOUD_CONFIG": "/no/file"}, "CLOUD_CONFIG: /no/file: No such file"),

@@ -124,7 +124,6 @@ ROWS = [
     writing(compute.reboot_virtual_machine, ("v",), "rebootVirtualMachine", id="v"),
     listing(KubernetesCluster, "listKubernetesClusters", {"id": "c"}, id="c"),
     writing(compute.start_kubernetes_cluster, ("c",), "startKubernetesCluster", id="c"),
-    writing(compute.scale_kubernetes_cluster, ("c", 3), "scaleKubernetesCluster", id="c", size=3),
     listing_outside(PendingJob, "listAsyncJobs", {}),
     listing_outside(Zone, "listZones", {}),
     listing_outside(Zone, "listZones", {"name": "z"}, name="z"),
