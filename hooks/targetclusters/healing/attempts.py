@@ -78,7 +78,7 @@ class Attempting:
         if isinstance(found, str):
             raise Doubt(found)
         vm = find_vm(cloud.client, found.id, reads)
-        if vm is None:
+        if vm is None or vm.id != found.id:
             raise Doubt("its VM is gone, or another account's")
         return vm.state, vm.id
 

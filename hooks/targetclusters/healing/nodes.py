@@ -1,5 +1,8 @@
 """Reads the nodes of a target, as far as repairs depend on them."""
 
+import hashlib
+import re
+
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
@@ -18,6 +21,8 @@ _CONTROL_PLANE = (
     "node-role.kubernetes.io/master",
 )
 _MAX_NAME = 253
+#: What an API server allows as a name.
+_NAME = re.compile(rf"[a-z0-9]([-a-z0-9.]{{0,{_MAX_NAME - 2}}}[a-z0-9])?")
 
 
 class TooManyNodes(Exception):
@@ -49,7 +54,7 @@ def read_node(node: Json) -> NodeState:
     metadata, spec = part(node, "metadata"), part(node, "spec")
     marks, provider_id = part(metadata, "annotations"), spec.get("providerID")
     return NodeState(
-        name=one_line(metadata.get("name"), _MAX_NAME),
+        name=_read_name(metadata.get("name")),
         uid=one_line(metadata.get("uid"), _MAX_NAME),
         is_ready=is_true(node, "Ready"),
         provider_id=provider_id if isinstance(provider_id, str) else "",
@@ -57,3 +62,11 @@ def read_node(node: Json) -> NodeState:
         left_alone=str(marks.get(ANNOTATION_HEAL, "true")).strip().lower() == "false",
         control_plane=any(label in labels(node) for label in _CONTROL_PLANE),
     )
+
+
+def _read_name(name: object) -> str:
+    """Read a node's name. One that no API server allows is replaced: no node is read by that."""
+    text = str(name)
+    if _NAME.fullmatch(text):
+        return text
+    return f"not-a-name-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:16]}"

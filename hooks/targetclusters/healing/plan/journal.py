@@ -1,8 +1,17 @@
 """Reads and writes the journal of a cluster's faults as a text."""
 
+from dataclasses import replace
+
 import msgspec
 
+from hooks.http.texts import shorten
 from hooks.targetclusters.healing.plan.model import Journal, Record
+
+#: Bytes of a journal: Kubernetes takes 256 KiB of annotations, and there is one more.
+MAX_BYTES = 200 * 1024
+#: Characters of an outcome in a journal that would be larger. With these, MAX_RECORDS with the
+#: longest names fit: no attempt is forgotten for want of room.
+SHORT_OUTCOME = 50
 
 
 class Unreadable(Exception):
@@ -26,6 +35,10 @@ def read_journal(text: str) -> Journal:
 
 
 def write_journal(journal: Journal) -> str:
-    """Write a journal, the same text for the same content."""
+    """Write a journal, the same text for the same content, with shorter outcomes if it is long."""
     records = [journal.records[key] for key in sorted(journal.records)]
-    return msgspec.json.encode(_Written(records, journal.again)).decode()
+    text = msgspec.json.encode(_Written(records, journal.again))
+    if len(text) > MAX_BYTES:
+        records = [replace(each, outcome=shorten(each.outcome, SHORT_OUTCOME)) for each in records]
+        text = msgspec.json.encode(_Written(records, journal.again))
+    return text.decode()

@@ -6,6 +6,9 @@ from hooks.cloudstack.models.compute import Scope, Snapshot, VirtualMachine
 from hooks.cloudstack.node_vms import namesakes, parse_provider_id
 from hooks.targetclusters.healing.plan.model import NodeState
 
+#: Characters of an id. Who names the account may name a server of his own.
+MAX_ID = 64
+
 
 def find_vm_of(
     node: NodeState, nodes: Iterable[NodeState], snapshot: Snapshot, scope: Scope
@@ -36,6 +39,8 @@ def find_vm_of(
         if len(alike) != 1:
             return f"{len(alike)} VMs have its name ({scope}); a provider id would name one"
         vm = alike[0]
+    if len(vm.id) > MAX_ID:
+        return "the id of its VM is longer than one of CloudStack"
     claiming = [each.name for each in nodes if each.name != node.name and _claims(each, vm)]
     if claiming:
         return f"its VM is claimed by the node {claiming[0]} too"

@@ -43,6 +43,7 @@ def test_by_name_if_it_is_the_only_one() -> None:
     [
         pytest.param(node(), (), (), "0 VMs have its name", id="nobody's name"),
         pytest.param(node(), (vm(), vm(vm_id=OTHER)), (), "2 VMs have its name", id="two names"),
+        pytest.param(node(), (vm(vm_id="f" * 65),), (), "longer than one", id="an endless id"),
         pytest.param(
             node(), (vm(account="yours"),), (), "0 VMs have its name", id="another account's name"
         ),

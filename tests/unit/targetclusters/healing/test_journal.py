@@ -1,0 +1,72 @@
+"""The journal of repairs fits into a Lease, whatever a cluster and a CloudStack say."""
+
+from dataclasses import replace
+
+from hooks.targetclusters.healing.nodes import read_node
+from hooks.targetclusters.healing.plan import decide
+from hooks.targetclusters.healing.plan.decide import MAX_OUTCOME, MAX_RECORDS
+from hooks.targetclusters.healing.plan.journal import MAX_BYTES, read_journal, write_journal
+from hooks.targetclusters.healing.plan.model import Evidence, Journal, Record
+from tests.targets.fake_cluster import node
+
+NOW = 1_800_000_000.123456
+#: What Kubernetes takes in all annotations of an object.
+ANNOTATIONS = 256 * 1024
+LONGEST = "n" * 249
+
+
+def largest() -> Journal:
+    """Write the largest journal that there is: each record full, in the widest characters."""
+    full = Record(
+        "ClusterNotRunning",
+        "",
+        since=NOW,
+        gone_since=NOW,
+        attempts=100,
+        tried_at=NOW,
+        next_try=NOW,
+        repair="StartCluster",
+        vm="f" * 64,
+        outcome="\N{GRINNING FACE}" * MAX_OUTCOME,
+    )
+    records = [replace(full, object=f"{LONGEST}{number:04d}") for number in range(MAX_RECORDS)]
+    records[0] = replace(records[0], by="p" * 300)
+    return Journal({each.key: each for each in records}, NOW)
+
+
+def test_the_largest_journal_fits_with_every_attempt() -> None:
+    text = write_journal(largest())
+    assert len(text.encode()) <= MAX_BYTES < ANNOTATIONS
+    found = read_journal(text)
+    assert {key: each.attempts for key, each in found.records.items()} == {
+        key: each.attempts for key, each in largest().records.items()
+    }
+    assert write_journal(found) == text
+
+
+def test_a_journal_with_room_keeps_its_outcomes_whole() -> None:
+    records = list(largest().records.values())[:100]
+    journal = Journal({each.key: each for each in records}, NOW)
+    assert read_journal(write_journal(journal)) == journal
+
+
+def test_hundreds_of_nodes_with_the_longest_names_are_no_more_than_it_holds() -> None:
+    shown = [
+        node(f"{number:04d}" + "\N{GRINNING FACE}" * 2000, ready=False) for number in range(900)
+    ]
+    nodes = tuple(read_node(each) for each in shown)
+    assert len({each.name for each in nodes}) == 900
+    evidence = Evidence(nodes)
+    faults = decide.find_faults(evidence)
+    journal = decide.remember(Journal(), evidence, faults, again=0.0, now=NOW)
+    assert len(journal.records) == MAX_RECORDS
+    assert len(write_journal(journal).encode()) <= MAX_BYTES
+
+
+def test_a_full_journal_forgets_no_attempt_for_a_new_fault() -> None:
+    evidence = Evidence((read_node(node("new", ready=False)),))
+    faults = decide.find_faults(evidence)
+    full = largest()
+    later = decide.remember(full, evidence, faults, again=0.0, now=NOW + 60)
+    assert later.records.keys() == full.records.keys()
+    assert all(each.attempts == 100 for each in later.records.values())
