@@ -18,7 +18,7 @@ from hooks.cloudstack.errors import (
 )
 from hooks.cloudstack.models.fields import Answer, Listing, Malformed, Model
 from hooks.cloudstack.models.jobs import Job, JobStatus
-from hooks.cloudstack.polling import FIRST_POLL, JobTimes
+from hooks.cloudstack.polling import FIRST_POLL, JobKind, JobTimes
 from hooks.http.backoff import delay
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline, Monotonic
@@ -216,7 +216,7 @@ class Client:
         """
         answer = self.call(command.name, command.params, deadline)
         job = _parsed(command.name, lambda fields: Job.from_json(command.name, fields), answer)
-        return replace(job, started=self._monotonic())
+        return replace(job, size=command.size, started=self._monotonic())
 
     def wait_for(self, job: Job, deadline: Deadline) -> JobStatus:
         """Wait until a job is done, and return its status.
@@ -228,7 +228,7 @@ class Client:
         """
         if job.started is None:
             job = replace(job, started=self._monotonic())
-        with self._job_times.waiting(job.command) as beside:
+        with self._job_times.waiting(_kind(job)) as beside:
             status = self._await_end(job, beside, deadline)
         if status.code is not None:
             raise error_of(job.command, status.code, status.text, failed_job=True)
@@ -236,7 +236,7 @@ class Client:
 
     def _await_end(self, job: Job, beside: int, deadline: Deadline) -> JobStatus:
         for polls in count():
-            pause = self._job_times.pause(job.command, self._elapsed(job), polls, beside)
+            pause = self._job_times.pause(_kind(job), self._elapsed(job), polls, beside)
             pause = min(pause, max(deadline.remaining() / 2, FIRST_POLL))
             if deadline.passed(margin=pause):
                 break
@@ -244,20 +244,20 @@ class Client:
             elapsed = self._elapsed(job)
             status = self.job_status(job, deadline)
             if status is not None and not status.pending:
-                self._job_times.note(job.command, elapsed, polls + 1, beside)
+                self._job_times.note(_kind(job), elapsed, polls + 1, beside)
                 return status
         raise JobRunning(job.command, job.id)
 
     def await_usual(self, *jobs: Job, deadline: Deadline) -> None:
         """Wait for as long as jobs usually take, and ask nothing: a read shows what they did."""
-        pauses = [self._job_times.until_read(job.command, self._elapsed(job)) for job in jobs]
+        pauses = [self._job_times.until_read(_kind(job), self._elapsed(job)) for job in jobs]
         if pauses:
             self._pause(max(0.0, min(max(pauses), deadline.remaining() / 2)))
 
     def note_shown(self, *jobs: Job) -> None:
         """Note that a read has shown in time that jobs are done."""
         for job in jobs:
-            self._job_times.note_shown(job.command)
+            self._job_times.note_shown(_kind(job))
 
     def job_status(self, job: Job, deadline: Deadline) -> JobStatus | None:
         """Read a job's status; None where no answer came: the job runs on.
@@ -318,6 +318,10 @@ def error_label(error: CloudStackError) -> str:
     if isinstance(error, Refused):
         return str(error.code)
     return "throttled" if isinstance(error, Throttled) else "unreachable"
+
+
+def _kind(job: Job) -> JobKind:
+    return JobKind(job.command, job.size)
 
 
 def _wait_before_again(fault: Unreachable | Throttled, failures: int) -> float | None:

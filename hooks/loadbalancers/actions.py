@@ -282,8 +282,8 @@ def tag_command(action: actions.AddTags) -> Command:
 def _command(action: CommandAction) -> Command:  # noqa: C901, PLR0912 - one line each
     """Return CloudStack's command for an action."""
     match action:
-        case actions.Release(own):
-            return network.disassociate_ip_address(own.id)
+        case actions.Release(own, rules):
+            return network.disassociate_ip_address(own.id, rules=rules)
         case actions.CreateRule(rule):
             return loadbalancing.create_load_balancer_rule(rule)
         case actions.UpdateRule(rule_id, _, change):

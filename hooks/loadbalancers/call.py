@@ -56,8 +56,17 @@ BUSY_AGAIN = 0.1
 #: Changes of members have a lane of their own, and run beside what comes after them: one at a time,
 #: so that members are added before others are removed.
 _MEMBERS = actions.Assign | actions.Remove | actions.MembersTogether
+#: What admits clients runs beside changes of members: neither needs the other.
+_ADMITTING = actions.OpenFirewall | actions.CloseFirewall | actions.AddItem | actions.ChangeItem
 #: What waits for no tags: it hands nothing over, and takes nothing down.
-_ADDING = actions.CreateRule | actions.UpdateRule | actions.OpenFirewall | _MEMBERS
+_ADDING = (
+    actions.CreateRule
+    | actions.UpdateRule
+    | actions.OpenFirewall
+    | actions.AddItem
+    | actions.ChangeItem
+    | _MEMBERS
+)
 
 
 @dataclass
@@ -157,7 +166,7 @@ class LoadBalancerCall(Call[Facts, Action]):
             future = self._pool.submit(perform, action, self.context, self._begin)
             self._beside.append((action, future))
             return
-        if not isinstance(action, actions.OpenFirewall | actions.CloseFirewall):
+        if not isinstance(action, _ADMITTING):
             self._finish()
         if not isinstance(action, _ADDING):
             self._finish_tags()

@@ -72,15 +72,25 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
 
 
 def observe_again(facts: Facts, address_id: str, context: CallContext) -> Facts | None:
-    """Read an address again, and what is on those that count.
+    """Read an address again, and what is on those that count: side by side, if these stay the same.
 
     Returns None if CloudStack does not show it: everything is to be read. Raises CloudStackError.
     """
-    listed = context.cloud.client.list_all(PublicIpAddress, context.deadline, id=address_id)
+    client, deadline = context.cloud.client, context.deadline
+    with ThreadPoolExecutor(1, thread_name_prefix="reads") as pool:
+        listing = pool.submit(client.list_all, PublicIpAddress, deadline, id=address_id)
+        contents = _Reader(facts, context).with_contents(facts)
+    listed = listing.result()
     if [each.id for each in listed] != [address_id]:
         return None
-    found = replace(facts, state=with_address(facts.state, listed[0]))
-    return observe_contents(found, context)
+    found = replace(contents, state=with_address(contents.state, listed[0]))
+    if _ids(find_candidates(found)) != _ids(find_candidates(facts)):
+        return observe_contents(found, context)
+    return replace(found, state=without_stale_tags(found))
+
+
+def _ids(addresses: Iterable[PublicIpAddress]) -> set[str]:
+    return {each.id for each in addresses}
 
 
 def observe_contents(facts: Facts, context: CallContext) -> Facts:

@@ -37,7 +37,8 @@ def delete_load_balancer_rule(rule_id: str) -> Command:
 
 def assign_to_load_balancer_rule(rule_id: str, vm_ids: Sequence[str]) -> Command:
     """Add members; fails whole in the job if one of them is a member already."""
-    return command("assignToLoadBalancerRule", id=rule_id, virtual_machine_ids=vm_ids)
+    sent = command("assignToLoadBalancerRule", id=rule_id, virtual_machine_ids=vm_ids)
+    return sent._replace(size=len(vm_ids))
 
 
 def remove_from_load_balancer_rule(rule_id: str, vm_ids: Sequence[str]) -> Command:

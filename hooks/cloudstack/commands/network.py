@@ -15,9 +15,9 @@ def associate_ip_address(
     return command("associateIpAddress", **where, ip_address=ip_address)
 
 
-def disassociate_ip_address(address_id: str) -> Command:
-    """Release an address with all its rules in one job.
+def disassociate_ip_address(address_id: str, *, rules: int = 0) -> Command:
+    """Release an address with all its rules, as many as are known, in one job.
 
     A source NAT address fails in the job; for an address that was released before, 530.
     """
-    return command("disassociateIpAddress", id=address_id)
+    return command("disassociateIpAddress", id=address_id)._replace(size=rules)

@@ -5,10 +5,15 @@ from typing import NamedTuple
 
 
 class Command(NamedTuple):
-    """A call that starts a job: the command's name, and its parameters as they are sent."""
+    """A call that starts a job: the command's name, and its parameters as they are sent.
+
+    Attributes:
+        size: what the seconds of its job grow with, as `polling.EACH_MORE` counts it.
+    """
 
     name: str
     params: Mapping[str, object]
+    size: int = 0
 
 
 def command(name: str, /, **values: object) -> Command:

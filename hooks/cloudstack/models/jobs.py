@@ -24,12 +24,14 @@ class Job:
         command: the command's name.
         id: of the job.
         resource_id: of what is being created, known before it is; empty for other commands.
+        size: of the command.
         started: monotonic seconds; None if that is not known.
     """
 
     command: str
     id: str
     resource_id: str = ""
+    size: int = field(default=0, compare=False)
     started: float | None = field(default=None, compare=False)
 
     @classmethod

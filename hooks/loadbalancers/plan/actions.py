@@ -155,9 +155,15 @@ class UntagAddress:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Release an address, and every rule on it."""
+    """Release an address, and every rule on it.
+
+    Attributes:
+        own: the address.
+        rules: how many are on it, as far as is known: it takes longer with more of them.
+    """
 
     own: Own
+    rules: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
         return f"release address {self.own.name} with all its rules"

@@ -47,7 +47,7 @@ def find_address(action: Action, facts: Facts) -> PublicIpAddress | None:
     match action:
         case (
             Retag((own, *_))
-            | Release(own)
+            | Release(own, _)
             | UntagAddress(own)
             | DeleteRule(own)
             | CloseFirewall(own)

@@ -103,7 +103,7 @@ def take_down(
     cleaning = (*close_ports(facts, rules), *(delete_rule(facts, rule) for rule in rules))
     is_released = is_to_release(facts, address, is_second=is_second)
     if is_released and not others_on(facts, address):
-        release = Release(facts.owner.own_address(address, alone=True))
+        release = Release(facts.owner.own_address(address, alone=True), len(rules))
         return (*cleaning, release) if facts.is_refused_by_cloudstack(release) else (release,)
     if begun := tag_firewall(facts, begun_firewall(facts, address)):
         return begun

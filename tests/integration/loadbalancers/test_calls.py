@@ -74,6 +74,28 @@ def test_what_a_load_balancer_with_so_many_ports_costs(
     assert lists_of_members(world) == 0
 
 
+@pytest.mark.parametrize("count", [1, 10])
+def test_what_the_end_of_a_load_balancer_with_so_many_ports_costs(
+    world: World, hook: LoadBalancersHook, count: int
+) -> None:
+    """Its address is listed by number and by tags before and after, by its id with the lease."""
+    lb = LoadBalancer(world, ports=ports(count)).settle(hook, seconds=300)
+    world.simulator.control.clear_calls()
+    lb.delete()
+    lb.settle(hook)
+    counts = world.simulator.control.counts()
+    assert counts.pop(POLL) == 2
+    assert counts == {
+        "createTags": 1,
+        "disassociateIpAddress": 1,
+        "deleteTags": 1,
+        "listPublicIpAddresses": 5,
+        "listLoadBalancerRules": 2,
+        "listFirewallRules": 2,
+        "listPortForwardingRules": 2,
+    }
+
+
 def test_tags_that_do_not_show_in_time_are_asked_about_and_written_once(
     world: World, hook: LoadBalancersHook
 ) -> None:

@@ -28,8 +28,18 @@ def test_what_a_load_balancer_with_so_many_ports_costs(
     assert lb.is_ready()
     assert sum(world.writes().values()) == 4 + 2 * count + 1
     assert reads(world) == 11
-    assert polls(world) == 4 + 2 * count
+    assert polls(world) == 3 + 2 * count
     assert "listNetworks" not in world.simulator.control.counts()
+
+
+def test_items_are_made_while_members_are_assigned(world: World, hook: LoadBalancersHook) -> None:
+    lb = LoadBalancer(world)
+    lb.call(hook)
+    world.simulator.control.fault("assignToLoadBalancerRule", "job-never-ends")
+    lb.call(hook, seconds=3)
+    [rule] = world.rules(lb.name)
+    assert rule["members"] == []
+    assert [item["tags"] for item in world.items() if item["tags"]] != []
 
 
 def test_a_drift_check_takes_two_lists_of_items_in_the_place_of_one_of_firewall_rules(

@@ -1,6 +1,8 @@
 import pytest
 
 from hooks.cloudstack.client import ATTEMPTS
+from hooks.cloudstack.commands.loadbalancing import assign_to_load_balancer_rule
+from hooks.cloudstack.commands.network import disassociate_ip_address
 from hooks.cloudstack.commands.parameters import Command
 from hooks.cloudstack.errors import (
     CloudStackError,
@@ -107,3 +109,16 @@ def test_a_job_that_may_not_be_asked_about_is_a_refusal_but_no_failed_job() -> N
     with pytest.raises(Unauthorized) as caught:
         job_of(script, "createTags", seconds=8)
     assert not caught.value.failed_job
+
+
+@pytest.mark.parametrize(
+    ("command", "size"),
+    [
+        (assign_to_load_balancer_rule("r", ["a", "b", "c"]), 3),
+        (disassociate_ip_address("a", rules=2), 2),
+        (disassociate_ip_address("a"), 0),
+    ],
+)
+def test_a_job_has_the_size_by_which_its_seconds_grow(command: Command, size: int) -> None:
+    script = Script([JOB])
+    assert script.client().start(command, script.deadline(8)).size == size

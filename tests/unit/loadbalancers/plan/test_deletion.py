@@ -5,7 +5,7 @@ import pytest
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Tag
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.actions import Action, HoldService
+from hooks.loadbalancers.plan.actions import Action, HoldService, Release
 from hooks.loadbalancers.plan.facts import CloudState, LiveService, Refusal
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.request import LoadBalancerRequest
@@ -231,6 +231,14 @@ def test_a_refusal_is_reported_and_tried_again_later() -> None:
     assert ready(planned)["reason"] == "DeletionRefused"
     assert "the router is busy" in ready(planned)["message"]
     assert planned.response.get("resyncAfterSeconds") == 15
+
+
+def test_a_release_says_how_many_rules_go_with_it_by_which_its_end_is_awaited() -> None:
+    asked = going(status=recorded())
+    ours = (rule(80), rule(443))
+    [release] = teardown(asked, our_address(asked), rules=ours).actions
+    assert isinstance(release, Release)
+    assert release.rules == 2
 
 
 def test_a_refused_release_takes_firewall_rules_and_rules_down_one_by_one() -> None:
