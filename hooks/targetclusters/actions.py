@@ -152,8 +152,8 @@ class _Jobs:
         except AccessError as error:
             result = heal(self._healing_task(error.failure), result, deadline)
         result = replace(result, seconds=watched.monotonic() - began)
-        watched.count_attempt(result.attempt)
-        if attempt := result.attempt:
+        watched.count_attempts(result.attempts)
+        for attempt in result.attempts:
             extra = self._log_fields(result, repair=attempt.repair, outcome=attempt.text)
             _log.warning("repair tried", extra={**extra, "about": attempt.object})
         return result

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -176,10 +176,10 @@ class WatchedCluster:
         if lease.is_possible:
             run_detached("journal", delete)
 
-    def count_attempt(self, attempt: Attempt | None) -> None:
-        """Count a repair that was tried."""
-        if attempt is not None:
-            self.attempts = self.attempts + Counter([(attempt.kind, attempt.verdict)])
+    def count_attempts(self, attempts: Iterable[Attempt]) -> None:
+        """Count the repairs that were tried."""
+        tried = Counter[tuple[str, str]]((attempt.kind, attempt.verdict) for attempt in attempts)
+        self.attempts = self.attempts + tried
 
     def count_round(self, *, success: bool, outcomes: Mapping[Outcome, int]) -> None:
         """Count a sync round, and its objects by outcome."""

@@ -35,6 +35,7 @@ _API = f"{TARGET_CLUSTER_GROUP}/{API_VERSION}"
 _CONFIG_MAPS = "ConfigMap.v1"
 _PERCENT = re.compile(r"(100|[0-9]{1,2})%")
 Retries = Annotated[int, msgspec.Meta(ge=0, le=100, description="a number from 0 to 100")]
+Concurrency = Annotated[int, msgspec.Meta(ge=1, le=10, description="a number from 1 to 10")]
 Threshold = Annotated[int, msgspec.Meta(ge=1, description="a whole number of 1 or more")]
 
 
@@ -120,6 +121,25 @@ class ResourceSync(SyncPolicy, frozen=True):
     target_namespace: str = ""
 
 
+class WindowDuration(Duration):
+    """Seconds that a maintenance window lasts."""
+
+    least = 60.0
+
+
+class MaintenanceWindow(View, frozen=True):
+    """A time in which repairs are allowed; whoever repairs finds out whether it can be read.
+
+    Attributes:
+        schedule: when it begins: five fields of cron.
+        time_zone: whose clock that is about, a name of the IANA.
+    """
+
+    schedule: str
+    duration: WindowDuration
+    time_zone: str = "UTC"
+
+
 class Backoff(View, frozen=True):
     """The time between two attempts: `first` after one, then twice as long after each."""
 
@@ -133,9 +153,11 @@ class Healing(View, frozen=True):
     enabled: bool = False
     mode: Literal["Repair", "Plan"] = "Repair"
     max_retry: Retries = 3
+    max_concurrent: Concurrency = 1
     node_timeout: Interval = Interval(300)
     max_unhealthy: IntOrPercent = IntOrPercent("40%")
     backoff: Backoff = Backoff()
+    maintenance_windows: tuple[MaintenanceWindow, ...] = ()
 
 
 class CloudStackAccount(View, frozen=True):

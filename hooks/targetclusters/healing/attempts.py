@@ -1,14 +1,17 @@
-"""Makes one attempt: looks once more, writes it down, repairs, writes down what became of it.
+"""Makes attempts: looks once more, writes one down, repairs, writes down what became of it.
 
-The attempt is written before it is made, and only over the journal that was read: a process that
+Several repairs run at once, in threads; only the round's own reads and writes the journal. An
+attempt is written before it is made, and only over the journal that was read: a process that
 ends in between has spent an attempt, and no other process makes the same one.
 """
 
+from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 
 from hooks.cloudstack import Cloud
-from hooks.cloudstack.operations import find_vm
-from hooks.http.deadline import Deadline
+from hooks.cloudstack.operations import Outcome, find_vm
+from hooks.http.deadline import Deadline, run_detached
 from hooks.kube.client import Conflict, KubeError
 from hooks.targetclusters.healing.journal_lease import KeptJournal
 from hooks.targetclusters.healing.nodes import get_node
@@ -40,6 +43,15 @@ class Outrun(Exception):
 
 
 @dataclass(frozen=True)
+class Looked:
+    """What a close look has found: `repair` is to be made of the VM, or cluster, `object_id`."""
+
+    cloud: Cloud
+    repair: Repair
+    object_id: str
+
+
+@dataclass(frozen=True)
 class Attempting:
     """Makes the attempts of a round.
 
@@ -53,22 +65,23 @@ class Attempting:
     seen: Observation
     deadline: Deadline
 
-    def look_closely(self, record: Record) -> tuple[Repair, str]:
-        """Return the repair and the id of what is repaired. Raises Doubt, CloudStackError."""
-        if self.seen.cloud is None:
+    def look_closely(self, record: Record) -> Looked:
+        """Return what is to be done for a fault. Raises Doubt, CloudStackError."""
+        cloud = self.seen.cloud
+        if cloud is None:
             raise Doubt("there is no CloudStack account to repair it with")
         reads = self.deadline.at_most(READ_SECONDS)
         if record.kind == "ClusterNotRunning":
-            found = read_cluster_state(self.seen.cloud, record.object, reads)
+            found = read_cluster_state(cloud, record.object, reads)
             state, object_id = "gone" if isinstance(found, Failure) else found, record.object
         else:
-            state, object_id = self._find_vm(self.seen.cloud, record, reads)
+            state, object_id = self._find_vm(cloud, record, reads)
         repair = decide.choose_repair(record, state)
         if repair is None:
             raise Doubt(f"in the state {state} nothing is done")
         if missing := [each for each in COMMANDS[repair] if each in self.seen.missing]:
             raise Doubt(f"the CloudStack account may not call {missing[0]}")
-        return repair, object_id
+        return Looked(cloud, repair, object_id)
 
     def _find_vm(self, cloud: Cloud, record: Record, reads: Deadline) -> tuple[str, str]:
         """Return the state and the id of a node's VM, as it is now."""
@@ -96,23 +109,33 @@ class Attempting:
         except KubeError as error:
             raise Doubt(f"it cannot be read once more: {error}") from None
 
-    def make(
-        self, kept: KeptJournal, record: Record, repair: Repair, object_id: str
-    ) -> tuple[KeptJournal, Attempt]:
-        """Write an attempt down, make it, and write down what became of it. Raises KubeError."""
-        task, cloud = self.task, self.seen.cloud
-        if cloud is None:
-            raise Doubt("there is no CloudStack account to repair it with")
-        begun = decide.begin(record, repair, task.policy, now=task.clock())
-        begun = replace(begun, vm=object_id, by=task.memory.holder)
+    def begin(
+        self, kept: KeptJournal, record: Record, looked: Looked
+    ) -> tuple[KeptJournal, Record, Future[Outcome]]:
+        """Write an attempt down, and begin it. Raises KubeError: it is not made."""
+        task = self.task
+        begun = decide.begin(record, looked.repair, task.policy, now=task.clock())
+        begun = replace(begun, vm=looked.object_id, by=task.memory.holder)
         kept = task.memory.lease.write(
             kept, kept.journal.with_record(begun), self.deadline.at_most(CALL_SECONDS)
         )
-        seconds = self.deadline.at_most(REPAIR_SECONDS)
-        outcome = carry_out(cloud.client, repair, object_id, seconds)
-        text = outcome.text or f"{repair} of {object_id} is done"
-        ended = decide.end(begun, text, task.policy, sent=outcome.was_sent, now=task.clock())
-        attempt = Attempt(record.kind, record.object, repair, str(outcome.verdict), ended.outcome)
+        client, seconds = looked.cloud.client, self.deadline.at_most(REPAIR_SECONDS)
+        context = copy_context()
+
+        def repair() -> Outcome:
+            return context.run(carry_out, client, looked.repair, looked.object_id, seconds)
+
+        return kept, begun, run_detached("repair", repair)
+
+    def end(
+        self, kept: KeptJournal, begun: Record, outcome: Outcome
+    ) -> tuple[KeptJournal, Attempt]:
+        """Write down what became of an attempt."""
+        text = outcome.text or f"{begun.repair} of {begun.vm} is done"
+        policy, now = self.task.policy, self.task.clock()
+        ended = decide.end(begun, text, policy, sent=outcome.was_sent, now=now)
+        verdict = str(outcome.verdict)
+        attempt = Attempt(begun.kind, begun.object, begun.repair, verdict, ended.outcome)
         # A round that is stopped still writes down what it did.
         return self._close(kept, ended, Deadline(CALL_SECONDS)), attempt
 
@@ -127,8 +150,8 @@ class Attempting:
                     kept = memory.lease.read(seconds)
                 except (KubeError, Unreadable):
                     return kept
-                open_record = kept.journal.records.get(ended.key)
-                if open_record is None or open_record.by != memory.holder:
+                now = kept.journal.records.get(ended.key)
+                if now is None or (now.by, now.tried_at) != (memory.holder, ended.tried_at):
                     return kept
             except KubeError:
                 return kept

@@ -1,20 +1,25 @@
-"""A round of healing: looks, remembers, and makes at most one repair.
+"""A round of healing: looks, remembers, and makes the repairs that are due.
 
-read the journal, the nodes, the Kubernetes Service cluster     -> Evidence   observing.py
-plan.decide: what is remembered, and what is due                -> Journal, Due
-look again: VM, node, TargetCluster                                           attempts.py
-write the attempt into the journal, make it, write what became of it
+    read the journal, the nodes, the Kubernetes Service cluster     -> Evidence   observing.py
+    plan.decide: what is remembered, and what is due                -> Journal, Due
+    look again: VM, node, TargetCluster                                           attempts.py
+    write the attempt into the journal, begin it, and see what is due beside it
+    as each ends, write what became of it
+
+The round ends when all its attempts have ended. The next one sees what they have changed.
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from hooks.cloudstack.errors import CloudStackError
+from hooks.cloudstack.operations import Outcome
 from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import Conflict, KubeError
-from hooks.targetclusters.healing.attempts import Attempting, Doubt, Outrun
+from hooks.targetclusters.healing.attempts import Attempting, Doubt, Looked, Outrun
 from hooks.targetclusters.healing.journal_lease import KeptJournal
 from hooks.targetclusters.healing.observing import observe, unread
 from hooks.targetclusters.healing.plan import decide
@@ -25,13 +30,20 @@ from hooks.targetclusters.healing.plan.model import (
     Fault,
     HealingResult,
     Journal,
+    Record,
+)
+from hooks.targetclusters.healing.plan.windows import (
+    ALWAYS_OPEN,
+    BadWindow,
+    Opening,
+    find_opening,
 )
 from hooks.targetclusters.healing.task import CALL_SECONDS, MAX_MESSAGE, READ_SECONDS, HealingTask
 from hooks.targetclusters.health.model import Failure
 from hooks.targetclusters.round_lease import is_over
 
-#: Seconds for which a journal with another process's attempt does not change before that counts as
-#: lost: longer than any round runs.
+#: Seconds for which an attempt of another process is seen before it counts as lost: longer than any
+#: round runs.
 LOST_AFTER = 600.0
 #: Faults that one round looks at closely.
 MAX_LOOKS = 20
@@ -57,23 +69,25 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
     journal = decide.remember(known, seen.evidence, faults, again=task.again, now=now)
     breaker = decide.breaker(seen.evidence, task.policy)
     due = decide.next_due(journal, faults, task.policy, now=now)
-    repairs = _Repairs(task, Attempting(task, seen, deadline), kept, seen.failure)
+    repairs = _Repairs(task, Attempting(task, seen, deadline), kept, due, seen.failure)
     with repairs.noted():
         if journal != kept.journal:
             lease, seconds = task.memory.lease, deadline.at_most(CALL_SECONDS)
             repairs.kept = lease.write(kept, journal, seconds)
         if not breaker:
-            repairs.make_first(due)
+            repairs.begin(faults)
+    repairs.end()
     return replace(
         result,
         failure=repairs.failure,
         journal=repairs.kept.journal,
         faults=_present(repairs.kept.journal, faults, seen.evidence),
-        waits={**due.waits, **repairs.waits},
+        waits={**repairs.due.waits, **repairs.waits},
         planned=repairs.planned,
-        given_up=due.given_up,
+        given_up=repairs.due.given_up,
         breaker=breaker,
-        attempt=repairs.attempt,
+        opening=repairs.opening,
+        attempts=tuple(repairs.attempts),
     )
 
 
@@ -83,19 +97,25 @@ class _Repairs:
 
     Attributes:
         kept: the journal as it was last read or written.
+        due: what is due besides.
         failure: why nothing, or not everything, can be repaired.
         waits: why a repair that is due is not made, by the fault's key.
         planned: in mode Plan, what would be done, by the fault's key.
-        attempt: what was tried.
+        running: the attempts that were begun, by their ends.
+        attempts: what was tried.
+        opening: whether a maintenance window was open when a repair was last to begin.
     """
 
     task: HealingTask
     attempting: Attempting
     kept: KeptJournal
+    due: decide.Due
     failure: Failure | None = None
     waits: dict[str, str] = field(default_factory=dict)
     planned: dict[str, str] = field(default_factory=dict)
-    attempt: Attempt | None = None
+    running: dict[Future[Outcome], Record] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+    opening: Opening = ALWAYS_OPEN
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -108,32 +128,58 @@ class _Repairs:
             message = one_line(f"the journal of repairs cannot be written: {error}", MAX_MESSAGE)
             self.failure = Failure("secret", "NoJournal", message)
 
-    def make_first(self, due: decide.Due) -> None:
-        """Make the first repair about which there is no doubt.
+    def begin(self, faults: tuple[Fault, ...]) -> None:
+        """Begin the repairs that are due, as many as may run at once.
 
         Raises:
             Outrun: something has changed meanwhile.
             KubeError: the journal cannot be written.
         """
-        healing = self.task.spec.healing
-        for record in due.records[:MAX_LOOKS]:
-            try:
-                repair, object_id = self.attempting.look_closely(record)
-                if healing.mode == "Plan":
-                    self.planned[record.key] = f"{repair} {object_id}"
-                    continue
-                if self.kept.journal.attempts_on(object_id) >= healing.max_retry:
-                    raise Doubt(f"{object_id} has had maxRetry attempts, under other names too")
-                self.attempting.check_current(record)
-            except Doubt as doubt:
-                self.waits[record.key] = one_line(doubt, MAX_MESSAGE)
-                continue
-            except CloudStackError as error:
-                self.failure = self.failure or unread(error)
-                self.waits[record.key] = one_line(error, MAX_MESSAGE)
-                continue
-            self.kept, self.attempt = self.attempting.make(self.kept, record, repair, object_id)
-            return
+        healing, considered = self.task.spec.healing, set[str]()
+        while len(considered) < MAX_LOOKS:
+            now = self.task.clock()
+            self.due = decide.next_due(self.kept.journal, faults, self.task.policy, now=now)
+            left = [each for each in self.due.records if each.key not in considered]
+            self.opening = find_opening(healing.maintenance_windows, now)
+            if not self.opening.is_open and healing.mode == "Repair":
+                self.waits |= {each.key: self.opening.closed for each in left}
+                return
+            if not left:
+                return
+            record = left[0]
+            considered.add(record.key)
+            if looked := self._look(record):
+                self.kept, begun, end = self.attempting.begin(self.kept, record, looked)
+                self.running[end] = begun
+
+    def end(self) -> None:
+        """Wait for the repairs that were begun, and write down what became of them."""
+        for end in as_completed(self.running):
+            begun = self.running[end]
+            self.kept, attempt = self.attempting.end(self.kept, begun, end.result())
+            self.attempts.append(attempt)
+
+    def _look(self, record: Record) -> Looked | None:
+        """Look closely; return what is to be done now, None for nothing. Raises Outrun."""
+        healing, journal = self.task.spec.healing, self.kept.journal
+        try:
+            looked = self.attempting.look_closely(record)
+            if healing.mode == "Plan":
+                self.planned[record.key] = f"{looked.repair} {looked.object_id}"
+                return None
+            if journal.attempts_on(looked.object_id) >= healing.max_retry:
+                raise Doubt(f"{looked.object_id} has had maxRetry attempts, under other names too")
+            if clash := decide.find_clash(journal, looked.repair, looked.object_id):
+                raise Doubt(clash)
+            self.attempting.check_current(record)
+        except Doubt as doubt:
+            self.waits[record.key] = one_line(doubt, MAX_MESSAGE)
+            return None
+        except CloudStackError as error:
+            self.failure = self.failure or unread(error)
+            self.waits[record.key] = one_line(error, MAX_MESSAGE)
+            return None
+        return looked
 
 
 def _why_impossible(task: HealingTask) -> Failure | None:
@@ -141,6 +187,10 @@ def _why_impossible(task: HealingTask) -> Failure | None:
     if not task.memory.lease.is_possible:
         message = "the operator has no namespace (POD_NAMESPACE) to keep count of repairs in"
         return Failure("secret", "NoJournal", message)
+    try:
+        find_opening(task.spec.healing.maintenance_windows, task.clock())
+    except BadWindow as error:
+        return Failure("secret", "WindowInvalid", str(error))
     return None
 
 
@@ -154,20 +204,21 @@ def _read_journal(task: HealingTask, deadline: Deadline) -> KeptJournal | Failur
 
 
 def _without_lost(task: HealingTask, kept: KeptJournal) -> Journal:
-    """Return the journal without the attempt of a process that has ended.
+    """Return the journal without the attempts of processes that have ended.
 
-    One of our own is over: this process makes one at a time, and this is the next round. So is
-    one of a former process of this pod.
+    Those of our own are over: a round ends with its attempts, and this is the next one. So are
+    those of a former process of this pod.
     """
-    record, memory = kept.journal.open, task.memory
-    if record is None:
-        return kept.journal
-    if not is_over(record.by, memory.holder):
-        if memory.seen[0] != kept.version:
-            memory.seen = kept.version, task.monotonic()
-        if task.monotonic() - memory.seen[1] <= LOST_AFTER:
-            return kept.journal
-    return kept.journal.with_record(decide.lose(record))
+    memory, journal, now = task.memory, kept.journal, task.monotonic()
+    before, memory.seen = memory.seen, {}
+    for record in kept.journal.open:
+        attempt = record.key, record.by, record.tried_at
+        since = before.get(attempt, now)
+        if is_over(record.by, memory.holder) or now - since > LOST_AFTER:
+            journal = journal.with_record(decide.lose(record))
+        else:
+            memory.seen[attempt] = since
+    return journal
 
 
 def _present(journal: Journal, faults: Iterable[Fault], evidence: Evidence) -> tuple[str, ...]:

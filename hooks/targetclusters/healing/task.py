@@ -61,4 +61,5 @@ class HealingTask:
             healing.backoff.first,
             max(healing.backoff.first, healing.backoff.longest),
             healing.max_unhealthy,
+            healing.max_concurrent,
         )

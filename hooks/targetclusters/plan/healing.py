@@ -8,7 +8,7 @@ from hooks.http.texts import join_sentences, shorten
 from hooks.kube.conditions import Condition, Status
 from hooks.kube.objects import annotations, find_condition, part
 from hooks.kube.times import CLOCK_SLACK, moment, read_past, timestamp
-from hooks.targetclusters.healing.plan.model import HealingResult, Record
+from hooks.targetclusters.healing.plan.model import Attempt, HealingResult, Record
 from hooks.targetclusters.health.model import Nodes
 from hooks.targetclusters.plan.facts import Facts
 
@@ -34,14 +34,14 @@ class HealingDecision:
         status: `status.healing`; empty for none.
         wait: seconds until the next call is useful; None if nothing here needs one.
         start: start a round.
-        event: reason and message.
+        events: reasons and messages.
     """
 
     condition: Condition
     status: Json
     wait: float | None = None
     start: bool = False
-    event: tuple[str, str] | None = None
+    events: tuple[tuple[str, str], ...] = ()
 
 
 def decide(facts: Facts) -> HealingDecision:
@@ -52,20 +52,21 @@ def decide(facts: Facts) -> HealingDecision:
     if facts.spec.suspend:
         message = "spec.suspend stops every write to the cluster and to CloudStack"
         return HealingDecision(_condition("False", "Suspended", message), before)
-    latest, status, event = facts.healing.latest, before, None
+    latest, status = facts.healing.latest, before
+    events: tuple[tuple[str, str], ...] = ()
     condition = _condition_before(facts)
     if latest is not None:
         recorded = before.get("lastTime")
         if not facts.is_counted(latest, recorded):
-            event = _attempt_event(latest)
+            events = tuple(_attempt_event(attempt) for attempt in latest.attempts)
         if recorded == moment(latest.started_at) or not facts.is_counted(latest, recorded):
             status, condition = write_healing(latest, facts), judge(latest)
     wait = facts.healing.poll_delay(facts.monotonic)
     if wait is not None:
-        return HealingDecision(condition, status, wait=wait, event=event)
+        return HealingDecision(condition, status, wait=wait, events=events)
     wait = _until_due(facts)
     start = wait is not None and wait <= 0
-    return HealingDecision(condition, status, wait=wait, start=start, event=event)
+    return HealingDecision(condition, status, wait=wait, start=start, events=events)
 
 
 def judge(result: HealingResult) -> Condition:
@@ -80,6 +81,8 @@ def judge(result: HealingResult) -> Condition:
     if result.failure is not None:
         status: Status = "Unknown" if result.failure.reason == "NotRead" else "False"
         return _condition(status, result.failure.reason, result.failure.message)
+    if there and not result.opening.is_open:
+        return _condition("True", "OutsideWindow", result.opening.closed)
     if result.planned:
         would = [f"{records[key].object}: {what}" for key, what in sorted(result.planned.items())]
         message = "mode Plan; would do: " + join_sentences(would, limit=_MAX_IN_MESSAGE)
@@ -149,10 +152,7 @@ def _condition_before(facts: Facts) -> Condition:
     return _condition(before["status"], before["reason"], before.get("message") or "")
 
 
-def _attempt_event(result: HealingResult) -> tuple[str, str] | None:
-    attempt = result.attempt
-    if attempt is None:
-        return None
+def _attempt_event(attempt: Attempt) -> tuple[str, str]:
     is_done = attempt.verdict == "Done"
     reason = names.EVENT_REPAIR_MADE if is_done else names.EVENT_REPAIR_FAILED
     message = f"{attempt.kind} {attempt.object}: {attempt.repair}: {attempt.text}"
@@ -171,10 +171,13 @@ def _until_due(facts: Facts) -> float | None:
         annotations(facts.cluster).get(names.ANNOTATION_HEAL_AGAIN), facts.now + CLOCK_SLACK
     )
     is_asked = latest.journal is not None and (again or 0.0) > latest.journal.again
-    if latest.generation != facts.generation or latest.attempt is not None or is_asked:
+    if latest.generation != facts.generation or latest.attempts or is_asked:
         return max(0.0, latest.seconds + ROUND_GAP - elapsed)
+    opens = latest.opening.opens
+    if latest.faults and opens is not None and opens <= facts.now:
+        return 0.0
     if facts.probe.started <= facts.healing.started:
-        return None
+        return opens - facts.now if latest.faults and opens is not None else None
     if elapsed >= CHECK_EVERY or _is_worth_a_look(facts, latest):
         return 0.0
     return None

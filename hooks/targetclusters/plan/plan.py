@@ -52,8 +52,7 @@ def plan_sync(facts: Facts) -> Plan[Action]:
         status=status, children=decision.children, resyncAfterSeconds=_rounded(min(waits))
     )
     events = (*_transition_events(facts, status), *_decided_events(facts, decision))
-    if repairs.event is not None:
-        events = (*events, _event(facts, *repairs.event))
+    events = (*events, *(_event(facts, *each) for each in repairs.events))
     if decision.start is not None and facts.lost_inventory:
         events = (*events, _event(facts, names.EVENT_INVENTORY_LOST, _LOST))
     return Plan(response, tuple(jobs), events)

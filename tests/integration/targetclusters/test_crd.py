@@ -136,6 +136,7 @@ def test_defaults_are_filled_in(control_plane: ControlPlane) -> None:
         "autoHealing": {
             "enabled": False,
             "maxRetry": 3,
+            "maxConcurrent": 1,
             "mode": "Repair",
             "nodeTimeout": "5m",
             "maxUnhealthy": "40%",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from urllib.parse import parse_qs, urlsplit
 
 from hooks.http.bounded_json import Json
@@ -121,6 +121,14 @@ class Farm(FakeCluster):
                 found.append(call["command"])
             ends[vm_id] = float("inf") if due is None else max(due, ends.get(vm_id, 0.0))
         return found
+
+    def most_at_once(self) -> int:
+        """Return how many VMs were worked on at once, at most."""
+        changes = []
+        for call in self.simulator.control.calls():
+            if call["command"] in POWER and call.get("due") is not None:
+                changes += [(call["due"], -1), (call["time"], 1)]
+        return max(accumulate(change for _, change in sorted(changes)), default=0)
 
     def tick(self) -> None:
         """Look at all VMs, and let the Nodes follow."""

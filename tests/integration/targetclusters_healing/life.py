@@ -182,13 +182,13 @@ def operator(own: Hub, clock: Clock) -> Operator:
 
 
 @contextmanager
-def living(nodes: int = 3, **healing: object) -> Iterator[Life]:
+def living(nodes: int = 3, *, job_delay: float = 0.001, **healing: object) -> Iterator[Life]:
     """Set up a cluster of so many nodes, which heals as `spec.autoHealing` says."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         world = Path(folder) / "farm.yaml"
         world.write_text(WORLD.format(nodes=nodes))
-        simulator = stack.enter_context(Simulator(str(world), job_delay=0.001))
+        simulator = stack.enter_context(Simulator(str(world), job_delay=job_delay))
         clock = Clock()
         names = [f"n-{number:03d}" for number in range(1, nodes + 1)]
         farm = stack.enter_context(farms.serving(Farm(simulator, clock, names)))

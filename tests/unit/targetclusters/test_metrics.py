@@ -113,7 +113,7 @@ def test_a_cluster_without_calls_is_shown_no_more(exposition: Exposition) -> Non
 def test_every_metric_is_registered_by_the_name_that_is_shown(exposition: Exposition) -> None:
     watched = exposition.observe("a", READY)
     watched.count_round(success=True, outcomes={"applied": 1})
-    watched.count_attempt(ATTEMPT)
+    watched.count_attempts([ATTEMPT])
     shown = {
         family.name: {sample.name for sample in family.samples}
         for family in text_string_to_metric_families(exposition.text())
@@ -126,8 +126,8 @@ def test_every_metric_is_registered_by_the_name_that_is_shown(exposition: Exposi
 
 def test_faults_and_attempts_are_shown(exposition: Exposition) -> None:
     watched = exposition.observe("a", {"healing": {"open": 3, "givenUp": 1, "breaker": "Open"}})
-    watched.count_attempt(ATTEMPT)
-    watched.count_attempt(None)
+    watched.count_attempts([ATTEMPT])
+    watched.count_attempts([])
     assert exposition("target_cluster_healing_faults", state="open") == 2
     assert exposition("target_cluster_healing_faults", state="given_up") == 1
     assert exposition("target_cluster_healing_breaker_open") == 1

@@ -11,7 +11,8 @@
                        Stopped or in Alert                 start the cluster       it is Running
 
 `find_faults` reads the evidence, `remember` brings the journal up to date, `next_due` applies the
-bounds, `choose_repair` reads the state of the VM, `begin` and `end` write an attempt down.
+bounds, `choose_repair` reads the state of the VM, `find_clash` sees to it that nothing is repaired
+twice at once, `begin` and `end` write an attempt down.
 """
 
 from collections.abc import Iterable, Mapping
@@ -36,6 +37,8 @@ MAX_RECORDS = 256
 MAX_OUTCOME = 200
 #: States of a Kubernetes Service cluster that a start may help.
 _STARTABLE = ("Stopped", "Alert")
+#: Repairs that may reach every VM of a cluster, so nothing is repaired beside them.
+_OF_CLUSTER: tuple[Repair, ...] = ("StartCluster",)
 _CORDONED = "the node is cordoned"
 _LEFT_ALONE = "the node has an annotation that forbids repairs"
 
@@ -45,7 +48,8 @@ class Due:
     """What is due.
 
     Attributes:
-        records: the faults for which a repair is due, the most urgent first; one is made.
+        records: the faults for which a repair is due, the most urgent first; the first is made
+            first, and what is due beside it is decided anew.
         waits: for each other fault that is there, why it waits; by key.
         given_up: the faults that have had all their attempts, by key.
     """
@@ -104,7 +108,9 @@ def remember(
             continue
         if key in there:
             since = now if each.since is None else min(each.since, now)
-            records[key] = replace(each, since=since, gone_since=None)
+            records[key] = replace(
+                each, since=since, gone_since=None, control_plane=there[key].control_plane
+            )
             continue
         gone_since = now if each.gone_since is None else min(each.gone_since, now)
         records[key] = replace(each, since=None, gone_since=gone_since)
@@ -113,12 +119,14 @@ def remember(
             del records[key]
     for key, fault in there.items():
         if key not in records and len(records) < MAX_RECORDS:
-            records[key] = Record(fault.kind, fault.object, since=now)
+            records[key] = Record(
+                fault.kind, fault.object, since=now, control_plane=fault.control_plane
+            )
     return Journal(records, max(again, journal.again))
 
 
 def next_due(journal: Journal, faults: Iterable[Fault], policy: Policy, *, now: float) -> Due:
-    """Return which repairs are due, those of the control plane first: one at a time is made."""
+    """Return which repairs are due now, those of the control plane first."""
     there = [fault for fault in faults if fault.key in journal.records]
     waits: dict[str, str] = {}
     due: list[Record] = []
@@ -126,12 +134,14 @@ def next_due(journal: Journal, faults: Iterable[Fault], policy: Policy, *, now: 
     busy = journal.open
     for fault in there:
         record = journal.records[fault.key]
-        if record.attempts >= policy.max_retry and not record.by:
+        if record.by:
+            waits[fault.key] = "its repair is being made"
+        elif record.attempts >= policy.max_retry:
             given_up.append(fault.key)
-        elif why := _why_wait(fault, record, policy, now) or _beside(fault, there, journal, now):
+        elif why := _why_wait(fault, record, policy, now) or _beside(record, journal, now):
             waits[fault.key] = why
-        elif busy is not None:
-            waits[fault.key] = f"a repair of {busy.object} is being made"
+        elif len(busy) >= policy.max_concurrent:
+            waits[fault.key] = f"a repair of {busy[0].object} is being made"
         else:
             due.append(record)
     return Due(tuple(due), waits, tuple(given_up))
@@ -149,6 +159,20 @@ def choose_repair(record: Record, state: str) -> Repair | None:
             return "StopStartVM" if was_booted else "RebootVM"
         case _:
             return None
+
+
+def find_clash(journal: Journal, repair: Repair, object_id: str) -> str:
+    """Say which repair that is being made keeps another from its beginning; empty for none.
+
+    Args:
+        journal: what is being tried, by any process.
+        repair: what is to be tried.
+        object_id: of the VM, or cluster, on which.
+    """
+    for other in journal.open:
+        if object_id == other.vm or repair in _OF_CLUSTER or other.repair in _OF_CLUSTER:
+            return f"{other.repair} of {other.vm} is being made"
+    return ""
 
 
 def begin(record: Record, repair: Repair, policy: Policy, *, now: float) -> Record:
@@ -195,13 +219,13 @@ def _why_wait(fault: Fault, record: Record, policy: Policy, now: float) -> str:
     return ""
 
 
-def _beside(fault: Fault, there: Iterable[Fault], journal: Journal, now: float) -> str:
-    """Say whether another node of the control plane is being repaired, and not ready yet."""
-    if not fault.control_plane:
+def _beside(record: Record, journal: Journal, now: float) -> str:
+    """Say whether another node of the control plane is being repaired, or not ready since."""
+    if not record.control_plane:
         return ""
-    for other in there:
-        if other.control_plane and other.key != fault.key:
-            record = journal.records[other.key]
-            if record.by or (record.attempts and now < record.next_try):
+    for other in journal.records.values():
+        if other.control_plane and other.key != record.key:
+            is_awaited = other.since is not None and other.attempts and now < other.next_try
+            if other.by or is_awaited:
                 return f"the control plane node {other.object} is being repaired"
     return ""

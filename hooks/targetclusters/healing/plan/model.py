@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from hooks.targetclusters.healing.plan.windows import ALWAYS_OPEN, Opening
 from hooks.targetclusters.health.model import Failure
 from hooks.targetclusters.request import IntOrPercent
 
@@ -93,6 +94,7 @@ class Record:
         vm: the id of the VM, or cluster, on which that was tried.
         outcome: what became of it, in CloudStack's words where it refused.
         by: the process that tries right now; empty for none.
+        control_plane: it is of a node of the control plane, as far as is known.
     """
 
     kind: FaultKind
@@ -106,6 +108,7 @@ class Record:
     vm: str = ""
     outcome: str = ""
     by: str = ""
+    control_plane: bool = False
 
     @property
     def key(self) -> str:
@@ -126,9 +129,9 @@ class Journal:
     again: float = 0.0
 
     @property
-    def open(self) -> Record | None:
-        """Return the fault of which a repair is being tried."""
-        return next((each for each in self.records.values() if each.by), None)
+    def open(self) -> tuple[Record, ...]:
+        """Return the faults of which a repair is being tried, by any process."""
+        return tuple(each for each in self.records.values() if each.by)
 
     def with_record(self, record: Record) -> "Journal":
         """Return the journal with a record in place of the fault's former one."""
@@ -148,6 +151,7 @@ class Policy:
         node_timeout: how long a node is not ready before it is repaired.
         first, longest: the time between two attempts, at first and at most.
         unhealthy: how many nodes of a number may be unhealthy before nothing is repaired.
+        max_concurrent: how many repairs may run at once.
     """
 
     max_retry: int
@@ -155,6 +159,7 @@ class Policy:
     first: float
     longest: float
     unhealthy: IntOrPercent
+    max_concurrent: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,7 @@ class Attempt:
 
     kind: FaultKind
     object: str
-    repair: Repair
+    repair: Repair | Literal[""]
     verdict: str
     text: str
 
@@ -188,7 +193,8 @@ class HealingResult:
         planned: in mode Plan, what would be done, by key.
         given_up: the faults that had all their attempts, by key.
         breaker: why nothing is repaired, as too many nodes are unhealthy; else empty.
-        attempt: what was tried.
+        opening: whether a maintenance window is open.
+        attempts: what was tried.
     """
 
     started_at: float
@@ -201,4 +207,5 @@ class HealingResult:
     planned: Mapping[str, str] = field(default_factory=dict)
     given_up: tuple[str, ...] = ()
     breaker: str = ""
-    attempt: Attempt | None = None
+    opening: Opening = ALWAYS_OPEN
+    attempts: tuple[Attempt, ...] = ()

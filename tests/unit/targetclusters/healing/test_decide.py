@@ -13,6 +13,7 @@ from hooks.targetclusters.healing.plan.model import (
     NodeState,
     Policy,
     Record,
+    Repair,
 )
 from hooks.targetclusters.request import IntOrPercent
 
@@ -145,6 +146,46 @@ def test_an_open_attempt_holds_everything_up() -> None:
     journal = journal.with_record(decide.lose(journal.records["NodeNotReady/a"]))
     assert due(evidence, journal, at=NOW + 3600) == ["a", "b"]
     assert journal.records["NodeNotReady/a"].attempts == 1
+
+
+def opened(journal: Journal, name: str, *, at: float, **fields: Any) -> Journal:
+    record = journal.records[f"NodeNotReady/{name}"]
+    begun = decide.begin(record, "RebootVM", POLICY, now=at)
+    return journal.with_record(replace(begun, by="another", vm=f"vm-{name}", **fields))
+
+
+@pytest.mark.parametrize(("most", "left"), [(1, []), (2, ["b", "c"]), (3, ["b", "c"])])
+def test_as_many_repairs_run_at_once_as_said(most: int, left: list[str]) -> None:
+    evidence, policy = down("a", "b", "c"), replace(POLICY, max_concurrent=most)
+    journal, now = opened(seen(evidence), "a", at=NOW), NOW + 3600
+    assert due(evidence, journal, at=now, policy=policy) == left
+    journal = opened(journal, "b", at=NOW)
+    assert due(evidence, journal, at=now, policy=policy) == (["c"] if most == 3 else [])
+
+
+def test_a_control_plane_node_waits_for_one_that_is_ready_already_while_its_repair_runs() -> None:
+    evidence, policy = down("a", "b", control_plane=True), replace(POLICY, max_concurrent=5)
+    journal = opened(seen(evidence), "a", at=NOW)
+    recovered = down("b", control_plane=True)
+    journal = seen(recovered, journal, at=NOW + MINUTE)
+    assert due(recovered, journal, at=NOW + 3600, policy=policy) == []
+
+
+@pytest.mark.parametrize(
+    ("running", "repair", "vm", "clashes"),
+    [
+        pytest.param("RebootVM", "StartVM", "vm-b", False, id="two VMs"),
+        pytest.param("RebootVM", "StartVM", "vm-a", True, id="one VM, under two names"),
+        pytest.param("RebootVM", "StartCluster", "c", True, id="the cluster, beside a VM"),
+        pytest.param("StartCluster", "RebootVM", "vm-b", True, id="a VM, beside the cluster"),
+    ],
+)
+def test_nothing_is_repaired_twice_at_once(
+    running: Repair, repair: Repair, vm: str, clashes: bool
+) -> None:
+    journal = opened(seen(down("a")), "a", at=NOW, repair=running)
+    assert bool(decide.find_clash(journal, repair, vm)) == clashes
+    assert decide.find_clash(seen(down("a")), repair, vm) == ""
 
 
 @pytest.mark.parametrize("field", ["cordoned", "left_alone"])
