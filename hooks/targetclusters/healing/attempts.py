@@ -10,13 +10,14 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 
 from hooks.cloudstack import Cloud
-from hooks.cloudstack.operations import Outcome, find_vm
+from hooks.cloudstack.operations import Outcome, Verdict, find_vm
 from hooks.http.deadline import Deadline, run_detached
 from hooks.kube.client import Conflict, KubeError
 from hooks.targetclusters.healing.journal_lease import KeptJournal
+from hooks.targetclusters.healing.memory import HealingMemory
 from hooks.targetclusters.healing.nodes import get_node
 from hooks.targetclusters.healing.observing import Observation, read_cluster_state
-from hooks.targetclusters.healing.plan import decide
+from hooks.targetclusters.healing.plan import decide, owed
 from hooks.targetclusters.healing.plan.journal import Unreadable
 from hooks.targetclusters.healing.plan.model import Attempt, Record, Repair
 from hooks.targetclusters.healing.plan.vms import find_vm_of
@@ -133,26 +134,30 @@ class Attempting:
         """Write down what became of an attempt."""
         text = outcome.text or f"{begun.repair} of {begun.vm} is done"
         policy, now = self.task.policy, self.task.clock()
-        ended = decide.end(begun, text, policy, sent=outcome.was_sent, now=now)
+        sent, done = outcome.was_sent, outcome.verdict is Verdict.DONE
+        ended = decide.end(begun, text, policy, sent=sent, now=now)
+        ended = owed.end_stop(ended, sent=sent, done=done)
         verdict = str(outcome.verdict)
         attempt = Attempt(begun.kind, begun.object, begun.repair, verdict, ended.outcome)
         # A round that is stopped still writes down what it did.
-        return self._close(kept, ended, Deadline(CALL_SECONDS)), attempt
+        return close(self.task.memory, kept, ended, Deadline(CALL_SECONDS)), attempt
 
-    def _close(self, kept: KeptJournal, ended: Record, seconds: Deadline) -> KeptJournal:
-        """Write down what became of an attempt; if that fails, the next round counts it as lost."""
-        memory = self.task.memory
-        for _ in range(CLOSE_TRIES):
+
+def close(
+    memory: HealingMemory, kept: KeptJournal, ended: Record, seconds: Deadline
+) -> KeptJournal:
+    """Write down what became of an attempt; if that fails, the next round counts it as lost."""
+    for _ in range(CLOSE_TRIES):
+        try:
+            return memory.lease.write(kept, kept.journal.with_record(ended), seconds)
+        except Conflict:  # another replica has seen other faults meanwhile
             try:
-                return memory.lease.write(kept, kept.journal.with_record(ended), seconds)
-            except Conflict:  # another replica has seen other faults meanwhile
-                try:
-                    kept = memory.lease.read(seconds)
-                except (KubeError, Unreadable):
-                    return kept
-                now = kept.journal.records.get(ended.key)
-                if now is None or (now.by, now.tried_at) != (memory.holder, ended.tried_at):
-                    return kept
-            except KubeError:
+                kept = memory.lease.read(seconds)
+            except (KubeError, Unreadable):
                 return kept
-        return kept
+            now = kept.journal.records.get(ended.key)
+            if now is None or (now.by, now.tried_at) != (memory.holder, ended.tried_at):
+                return kept
+        except KubeError:
+            return kept
+    return kept

@@ -20,6 +20,7 @@ from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import Conflict, KubeError
 from hooks.targetclusters.healing.attempts import Attempting, Doubt, Looked, Outrun
+from hooks.targetclusters.healing.finishing import Finishing
 from hooks.targetclusters.healing.journal_lease import KeptJournal
 from hooks.targetclusters.healing.observing import observe, unread
 from hooks.targetclusters.healing.plan import decide
@@ -74,7 +75,8 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
         if journal != kept.journal:
             lease, seconds = task.memory.lease, deadline.at_most(CALL_SECONDS)
             repairs.kept = lease.write(kept, journal, seconds)
-        if not breaker:
+        repairs.finish(faults)
+        if not breaker and not repairs.attempts:
             repairs.begin(faults)
     repairs.end()
     return replace(
@@ -127,6 +129,18 @@ class _Repairs:
         except KubeError as error:
             message = one_line(f"the journal of repairs cannot be written: {error}", MAX_MESSAGE)
             self.failure = Failure("secret", "NoJournal", message)
+
+    def finish(self, faults: tuple[Fault, ...]) -> None:
+        """Start a VM that an earlier repair has stopped. Raises Outrun, KubeError."""
+        attempting = self.attempting
+        finishing = Finishing(self.task, attempting.seen, self.kept, attempting.deadline)
+        try:
+            finishing.run(faults)
+        finally:
+            self.kept = finishing.kept
+            self.waits |= finishing.waits
+            self.planned |= finishing.planned
+            self.attempts += [finishing.attempt] if finishing.attempt else []
 
     def begin(self, faults: tuple[Fault, ...]) -> None:
         """Begin the repairs that are due, as many as may run at once.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from urllib.parse import parse_qs, urlsplit
 
 from hooks.http.bounded_json import Json
@@ -52,13 +52,18 @@ class Patient:
 
 
 class Farm(FakeCluster):
-    """The cluster's API server, whose Nodes are as their VMs are."""
+    """The cluster's API server, whose Nodes are as their VMs are.
+
+    Attributes:
+        api_server_on: the nodes on which it runs: one must; none: it runs elsewhere.
+    """
 
     def __init__(self, simulator: Simulator, clock: Callable[[], float], names: list[str]) -> None:
         super().__init__()
         self.simulator = simulator
         self.clock = clock
         self.deletions: list[str] = []
+        self.api_server_on: tuple[str, ...] = ()
         self._guard = threading.Lock()
         ids = {vm["name"]: vm["id"] for vm in simulator.control.state()["virtualmachines"]}
         self.patients = {name: Patient(name, ids[name], since=clock()) for name in names}
@@ -100,14 +105,22 @@ class Farm(FakeCluster):
         )
 
     def attempts(self, name: str) -> int:
-        """Return how often a node's VM was repaired: a stop and the start after it are one."""
-        calls = [
-            call["command"]
-            for call in self.simulator.control.calls()
-            if call["command"] in POWER and call["params"].get("id") == self.patients[name].vm_id
-        ]
-        pairs = pairwise(calls)
-        return len(calls) - sum(pair == (POWER[1], POWER[0]) for pair in pairs)
+        """Return how often a node's VM was repaired.
+
+        A stop and the start after it are one, with the starts in between that were not carried out.
+        """
+        owed, count = False, 0
+        for call in self.simulator.control.calls():
+            if (
+                call["command"] not in POWER
+                or call["params"].get("id") != self.patients[name].vm_id
+            ):
+                continue
+            is_start = call["command"] == "startVirtualMachine"
+            count += not (owed and is_start)
+            is_begun = "due" in call
+            owed = (owed and not is_begun) if is_start else call["command"] == POWER[1]
+        return count
 
     def overlaps(self) -> list[str]:
         """Return the commands that were sent while a job worked on their VM."""
@@ -129,6 +142,16 @@ class Farm(FakeCluster):
             if call["command"] in POWER and call.get("due") is not None:
                 changes += [(call["due"], -1), (call["time"], 1)]
         return max(accumulate(change for _, change in sorted(changes)), default=0)
+
+    def state(self, name: str) -> str:
+        """Return the state of a node's VM."""
+        return self._states()[self.patients[name].vm_id]
+
+    @property
+    def is_away(self) -> bool:
+        """Tell whether the API server does not run."""
+        on = self.api_server_on
+        return bool(on) and all(self.state(name) != "Running" for name in on)
 
     def tick(self) -> None:
         """Look at all VMs, and let the Nodes follow."""
@@ -190,6 +213,9 @@ def serving(farm: Farm) -> Iterator[Farm]:
         def answer(self) -> None:
             url = urlsplit(self.path)
             self.body()
+            if farm.is_away:
+                self.close_connection = True
+                return
             if self.command == "DELETE":
                 status, body = farm.delete(url.path)
             elif self.command == "GET" or url.path == REVIEWS:

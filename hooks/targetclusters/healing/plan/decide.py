@@ -115,7 +115,7 @@ def remember(
         gone_since = now if each.gone_since is None else min(each.gone_since, now)
         records[key] = replace(each, since=None, gone_since=gone_since)
         is_over = not each.attempts or now - gone_since >= FORGET_AFTER
-        if is_over and not each.by:
+        if is_over and not each.by and each.owed_at is None:
             del records[key]
     for key, fault in there.items():
         if key not in records and len(records) < MAX_RECORDS:
@@ -179,6 +179,7 @@ def begin(record: Record, repair: Repair, policy: Policy, *, now: float) -> Reco
     """Return the record of an attempt that is about to be made: it counts from now on."""
     attempts = record.attempts + 1
     pause = delay(attempts, first=policy.first, longest=policy.longest)
+    is_owed = repair == "StopStartVM" and record.owed_at is None
     return replace(
         record,
         attempts=attempts,
@@ -186,6 +187,7 @@ def begin(record: Record, repair: Repair, policy: Policy, *, now: float) -> Reco
         next_try=now + pause,
         repair=repair,
         outcome="",
+        owed_at=now if is_owed else record.owed_at,
     )
 
 

@@ -94,6 +94,7 @@ class Record:
         vm: the id of the VM, or cluster, on which that was tried.
         outcome: what became of it, in CloudStack's words where it refused.
         by: the process that tries right now; empty for none.
+        owed_at: when a start of the VM is due that a stop of ours owes it; None for no such start.
         control_plane: it is of a node of the control plane, as far as is known.
     """
 
@@ -108,6 +109,7 @@ class Record:
     vm: str = ""
     outcome: str = ""
     by: str = ""
+    owed_at: float | None = None
     control_plane: bool = False
 
     @property

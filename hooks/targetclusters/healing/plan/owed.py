@@ -1,0 +1,86 @@
+"""Decides about starts that are owed: healing has stopped a VM, and has not seen it started.
+
+A stop and the start after it are one attempt. A process may end between the two, or the start may
+be refused. So the journal holds that the start is owed, from before the stop is sent until the VM
+is seen to run. To start it is no new attempt, and goes on after the last one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Literal
+
+from hooks.http.texts import shorten
+from hooks.targetclusters.healing.plan.decide import MAX_OUTCOME
+from hooks.targetclusters.healing.plan.model import Journal, Policy, Record
+
+#: Seconds after a stop was sent in which a VM that runs may still be stopping: it reads Running
+#: until its stop is done, and not everybody may list the jobs that work on it.
+STOPPING_FOR = 600.0
+#: Seconds after a stop was sent in which a VM that these keys do not see may come to be seen again.
+UNSEEN_FOR = 3600.0
+
+
+def end_stop(record: Record, *, sent: bool, done: bool) -> Record:
+    """Return the record of an attempt that has ended, with the start that it still owes.
+
+    Args:
+        record: of the attempt, as it was begun.
+        sent: whether CloudStack may have carried anything out.
+        done: whether it has carried out everything, so that the VM runs.
+    """
+    is_untouched = not sent and record.owed_at == record.tried_at  # owed by this attempt alone
+    return replace(record, owed_at=None if done or is_untouched else record.owed_at)
+
+
+def due_starts(journal: Journal, policy: Policy, *, now: float) -> tuple[Record, ...]:
+    """Return the records with a start that is due, the oldest first."""
+    owing = [
+        (each.owed_at, each)
+        for each in journal.records.values()
+        if each.owed_at is not None and not each.by
+    ]
+    # What a wrong clock wrote is further away than the longest pause, and holds nothing up.
+    due = [(at, each) for at, each in owing if not now < at <= now + policy.longest]
+    return tuple(each for _, each in sorted(due, key=lambda pair: (pair[0], pair[1].key)))
+
+
+def judge_start(
+    record: Record, state: str | None, *, busy: bool, now: float
+) -> Literal["start", "settled", "wait"]:
+    """Tell what to do about a start that is owed.
+
+    Args:
+        record: the fault.
+        state: of the VM; None where these keys do not see it.
+        busy: a job works on it.
+        now: epoch seconds.
+    """
+    if busy:
+        return "wait"
+    if state == "Stopped":
+        return "start"
+    ago = now - (record.tried_at or 0.0)
+    patience = UNSEEN_FOR if state is None else STOPPING_FOR
+    return "wait" if 0 <= ago < patience else "settled"
+
+
+def begin_start(record: Record, policy: Policy, *, now: float) -> Record:
+    """Return the record with a start that is about to be sent, and when the next one would be due.
+
+    The time since the stop is the time until the next start, so it doubles with each.
+    """
+    ago = now - (record.tried_at or 0.0)
+    return replace(record, owed_at=now + min(policy.longest, max(policy.first, ago)))
+
+
+def end_start(record: Record, outcome: str, *, done: bool) -> Record:
+    """Return the record after a start that was owed."""
+    owed_at = None if done else record.owed_at
+    return replace(record, owed_at=owed_at, outcome=shorten(outcome, MAX_OUTCOME), by="")
+
+
+def settle(records: Iterable[Record], journal: Journal) -> Journal:
+    """Return the journal without the starts that some records owe."""
+    for record in records:
+        journal = journal.with_record(replace(record, owed_at=None))
+    return journal

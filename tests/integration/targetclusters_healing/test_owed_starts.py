@@ -1,0 +1,128 @@
+"""A VM that a repair has stopped is started, whatever comes between, and after the last attempt."""
+
+import pytest
+
+from tests.integration.targetclusters_healing.farm import Ill
+from tests.integration.targetclusters_healing.life import Life, living
+
+HOUR = 3600.0
+#: A reboot, and a stop with a start.
+RETRIES = 2
+
+
+def stop_and_fail_to_start(life: Life) -> None:
+    """Live until the last attempt has stopped the VM of n-001, and its start was refused."""
+    life.live(60)
+    control = life.farm.simulator.control
+    control.fault("startVirtualMachine", "job-failed", text="no capacity", times=None)
+    life.farm.fall("n-001", Ill.STUBBORN)
+    assert life.live(HOUR, until=lambda: life.driven.says("Healing") == "False RetriesExhausted")
+    assert life.farm.state("n-001") == "Stopped"
+    assert "no capacity" in str(life.fault("n-001"))
+
+
+def runs(life: Life) -> bool:
+    return life.farm.state("n-001") == "Running"
+
+
+def test_a_start_that_is_refused_is_sent_ever_more_seldom_until_it_is_taken() -> None:
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        stop_and_fail_to_start(life)
+        life.live(6 * HOUR)
+        refused = life.farm.sent("startVirtualMachine", "n-001")
+        assert 6 <= refused <= 17
+        assert life.fault("n-001")["attempts"] == RETRIES
+        life.farm.simulator.control.clear_faults()
+        assert life.live(HOUR, until=lambda: life.farm.patients["n-001"].ready)
+        life.live(2 * HOUR)
+        assert life.farm.sent("startVirtualMachine", "n-001") == refused + 1
+        assert life.farm.sent("stopVirtualMachine") == 1
+        assert life.faults == []
+
+
+@pytest.mark.parametrize("executed", [True, False])
+@pytest.mark.parametrize("write", [1, 2], ids=["stop", "start"])
+def test_killed_in_the_last_attempt(write: int, executed: bool) -> None:
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        life.live(60)
+        control = life.farm.simulator.control
+        control.fault(kind="stop-after", skip=write, executed=executed)
+        life.farm.fall("n-001", Ill.BROKEN)
+        life.live(HOUR, until=lambda: bool(control.armed.stopped))
+        control.clear_faults()
+        life.restart()
+        life.live(HOUR)
+        assert runs(life)
+        assert life.farm.attempts("n-001") <= RETRIES
+        assert life.farm.overlaps() == []
+        assert life.fault("n-001")["attempts"] == RETRIES
+
+
+def test_what_a_person_stops_afterwards_stays_stopped() -> None:
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        stop_and_fail_to_start(life)
+        life.farm.simulator.control.clear_faults()
+        assert life.live(HOUR, until=lambda: runs(life))
+        life.farm.patients["n-001"].ill = Ill.BROKEN
+        life.live(HOUR / 2)
+        life.farm.vm("n-001", "Stopped")
+        sent = life.farm.sent("startVirtualMachine", "n-001")
+        life.live(3 * HOUR)
+        assert life.farm.sent("startVirtualMachine", "n-001") == sent
+
+
+def test_a_cordoned_node_is_left_as_it_is_until_it_is_not() -> None:
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        stop_and_fail_to_start(life)
+        life.farm.patients["n-001"].unit = {"spec": {"unschedulable": True}}
+        life.farm.simulator.control.clear_faults()
+        life.live(2 * HOUR)
+        assert not runs(life)
+        life.farm.patients["n-001"].unit = {}
+        assert life.live(HOUR, until=lambda: runs(life))
+
+
+def test_a_node_that_is_deleted_meanwhile_has_its_vm_started() -> None:
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        stop_and_fail_to_start(life)
+        life.farm.patients["n-001"].deleted = True
+        life.live(3 * HOUR)
+        life.farm.simulator.control.clear_faults()
+        assert life.live(HOUR, until=lambda: runs(life))
+
+
+def test_the_only_node_of_the_control_plane_is_started_without_its_api_server() -> None:
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        life.live(60)
+        life.farm.api_server_on = ("n-001",)
+        control = life.farm.simulator.control
+        control.fault("startVirtualMachine", "job-failed", text="no capacity", times=None)
+        life.farm.fall("n-001", Ill.STUBBORN)
+        assert life.live(HOUR, until=lambda: life.farm.sent("startVirtualMachine") == 1)
+        assert life.farm.is_away
+        control.clear_faults()
+        assert life.live(HOUR, until=lambda: life.farm.patients["n-001"].ready)
+
+
+def test_an_open_breaker_does_not_hold_it_up() -> None:
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        stop_and_fail_to_start(life)
+        for name in ("n-002", "n-003", "n-004"):
+            life.farm.fall(name, Ill.BROKEN)
+        assert life.live(HOUR, until=lambda: life.driven.says("Healing") == "False BreakerOpen")
+        life.farm.simulator.control.clear_faults()
+        assert life.live(HOUR, until=lambda: runs(life))
+
+
+@pytest.mark.parametrize(
+    "change", [{"suspend": True}, {"autoHealing": {"enabled": True, "mode": "Plan"}}]
+)
+def test_who_forbids_repairs_forbids_it_too(change: dict[str, object]) -> None:
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        stop_and_fail_to_start(life)
+        life.farm.simulator.control.clear_faults()
+        life.change(**change)
+        life.live(2 * HOUR)
+        assert not runs(life)
+        life.change(suspend=False, autoHealing={"enabled": True, "maxRetry": RETRIES})
+        assert life.live(HOUR, until=lambda: runs(life))
