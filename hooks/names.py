@@ -156,7 +156,8 @@ EVENT_BREAKER_OPEN = "BreakerOpen"
 
 # TargetClusters: healing
 
-#: `"false"` on a Node of a target: its VM is never repaired.
+#: `"false"` on a Node of a target: its VM is never repaired, and no pod on it is deleted. On a pod:
+#: it is not.
 ANNOTATION_HEAL = "targetcluster.example.com/heal"
 #: On a TargetCluster, a time as `2026-01-01T00:00:00Z`: all faults begin anew, once for each time.
 ANNOTATION_HEAL_AGAIN = "targetcluster.example.com/heal-again"

@@ -147,6 +147,19 @@ class Backoff(View, frozen=True):
     longest: Interval = Interval(1800)
 
 
+class HealedPods(View, frozen=True):
+    """Whether and which pods are deleted, so that their controllers make others.
+
+    Attributes:
+        namespaces: of these pods; None for those whose pods the health checks look at.
+        timeout: how long a pod is ill before that.
+    """
+
+    enabled: bool = False
+    namespaces: tuple[ObjectName, ...] | None = None
+    timeout: Interval = msgspec.field(name="podTimeout", default=Interval(600))
+
+
 class Healing(View, frozen=True):
     """Whether and how faults are repaired."""
 
@@ -158,6 +171,7 @@ class Healing(View, frozen=True):
     max_unhealthy: IntOrPercent = IntOrPercent("40%")
     backoff: Backoff = Backoff()
     maintenance_windows: tuple[MaintenanceWindow, ...] = ()
+    pods: HealedPods = HealedPods()
 
 
 class CloudStackAccount(View, frozen=True):
@@ -196,6 +210,14 @@ class Spec(View, frozen=True):
     deletion_policy: Literal["Orphan", "Delete"] = "Orphan"
     finalize_timeout: Duration = Duration(600)
     suspend: bool = False
+
+    @property
+    def healed_namespaces(self) -> tuple[str, ...]:
+        """Return the namespaces whose pods are healed."""
+        if not self.healing.pods.enabled:
+            return ()
+        own = self.healing.pods.namespaces
+        return self.health.pod_namespaces if own is None else own
 
 
 class _Check(View, frozen=True):

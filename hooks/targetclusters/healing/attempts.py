@@ -5,23 +5,28 @@ attempt is written before it is made, and only over the journal that was read: a
 ends in between has spent an attempt, and no other process makes the same one.
 """
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import partial
 
 from hooks.cloudstack import Cloud
 from hooks.cloudstack.operations import Outcome, Verdict, find_vm
 from hooks.http.deadline import Deadline, run_detached
-from hooks.kube.client import Conflict, KubeError
+from hooks.kube.client import Conflict, Kube, KubeError
 from hooks.targetclusters.healing.journal_lease import KeptJournal
 from hooks.targetclusters.healing.memory import HealingMemory
 from hooks.targetclusters.healing.nodes import get_node
 from hooks.targetclusters.healing.observing import Observation, read_cluster_state
 from hooks.targetclusters.healing.plan import decide, owed
 from hooks.targetclusters.healing.plan.journal import Unreadable
-from hooks.targetclusters.healing.plan.model import Attempt, Record, Repair
+from hooks.targetclusters.healing.plan.model import Attempt, NodeState, PodsSeen, Record, Repair
+from hooks.targetclusters.healing.plan.pods import choose_pod, judge_pod
 from hooks.targetclusters.healing.plan.vms import find_vm_of
+from hooks.targetclusters.healing.pods import delete_pod, get_pod
 from hooks.targetclusters.healing.repairs import COMMANDS, carry_out
+from hooks.targetclusters.healing.rights import pod_rights
 from hooks.targetclusters.healing.task import (
     CALL_SECONDS,
     READ_SECONDS,
@@ -45,11 +50,19 @@ class Outrun(Exception):
 
 @dataclass(frozen=True)
 class Looked:
-    """What a close look has found: `repair` is to be made of the VM, or cluster, `object_id`."""
+    """What a close look has found.
 
-    cloud: Cloud
+    Attributes:
+        repair: what is to be done.
+        object_id: of the VM, the cluster, or the pod.
+        name: of that, for people.
+        work: does it, and returns what became of it; never raises.
+    """
+
     repair: Repair
     object_id: str
+    name: str
+    work: Callable[[Deadline], Outcome]
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,8 @@ class Attempting:
 
     def look_closely(self, record: Record) -> Looked:
         """Return what is to be done for a fault. Raises Doubt, CloudStackError."""
+        if record.kind == "PodNotReady":
+            return self._look_at_pod(record)
         cloud = self.seen.cloud
         if cloud is None:
             raise Doubt("there is no CloudStack account to repair it with")
@@ -82,7 +97,24 @@ class Attempting:
             raise Doubt(f"in the state {state} nothing is done")
         if missing := [each for each in COMMANDS[repair] if each in self.seen.missing]:
             raise Doubt(f"the CloudStack account may not call {missing[0]}")
-        return Looked(cloud, repair, object_id)
+        work = partial(carry_out, cloud.client, repair, object_id)
+        return Looked(repair, object_id, object_id, work)
+
+    def _look_at_pod(self, record: Record) -> Looked:
+        """Return which pod is to be deleted, as it is now. Raises Doubt."""
+        target, seen = self.task.target, self.seen.evidence
+        timeout, now = self.task.policy.pod_timeout, self.task.clock()
+        pod = choose_pod(seen.pods or PodsSeen(), record, timeout, now)
+        if isinstance(pod, str):
+            raise Doubt(pod)
+        if isinstance(target, Failure):
+            raise Doubt(target.message)
+        lacking = [each for each in pod_rights(pod.namespace) if each in self.seen.lacking]
+        if lacking:
+            raise Doubt(f"the kubeconfig's account has no right to {lacking[0]}")
+        return Looked(
+            "DeletePod", pod.uid, f"{pod.namespace}/{pod.name}", partial(delete_pod, target, pod)
+        )
 
     def _find_vm(self, cloud: Cloud, record: Record, reads: Deadline) -> tuple[str, str]:
         """Return the state and the id of a node's VM, as it is now."""
@@ -96,19 +128,36 @@ class Attempting:
             raise Doubt("its VM is gone, or another account's")
         return vm.state, vm.id
 
-    def check_current(self, record: Record) -> None:
-        """Look once more at the node and the TargetCluster. Raises Doubt, Outrun."""
-        reads = self.deadline.at_most(CALL_SECONDS)
-        target, nodes = self.task.target, self.seen.evidence.nodes
+    def check_current(self, record: Record, object_id: str) -> None:
+        """Look once more at node, pod and TargetCluster. Raises Doubt, Outrun."""
+        reads, target = self.deadline.at_most(CALL_SECONDS), self.task.target
         try:
-            if record.kind == "NodeNotReady" and not isinstance(target, Failure):
-                before = next(each for each in nodes or () if each.name == record.object)
-                if get_node(target, record.object, reads) != before:
-                    raise Doubt("the node has changed meanwhile")
+            if not isinstance(target, Failure) and record.kind == "NodeNotReady":
+                self._check_node(target, record.object, reads)
+            elif not isinstance(target, Failure) and record.kind == "PodNotReady":
+                self._check_pod(target, object_id, reads)
             if is_changed(self.task.own, self.task.cluster, reads):
                 raise Outrun
         except KubeError as error:
             raise Doubt(f"it cannot be read once more: {error}") from None
+
+    def _check_node(self, target: Kube, name: str, reads: Deadline) -> NodeState:
+        """Return the node, if it is as it was seen. Raises Doubt, KubeError."""
+        node = get_node(target, name, reads)
+        if node is None or node not in (self.seen.evidence.nodes or ()):
+            raise Doubt("the node has changed meanwhile")
+        return node
+
+    def _check_pod(self, target: Kube, uid: str, reads: Deadline) -> None:
+        """Check that this very pod is still ill, for long enough. Raises Doubt, KubeError."""
+        seen = self.seen.evidence.pods or PodsSeen()
+        before = next(each for each in seen.ill if each.uid == uid)
+        node = self._check_node(target, before.node, reads)
+        pod = get_pod(target, before.namespace, before.name, reads)
+        timeout, now = self.task.policy.pod_timeout, self.task.clock()
+        ill = None if pod is None else judge_pod(pod, node, timeout, now)
+        if ill is None or replace(ill, why=before.why) != before:
+            raise Doubt("the pod has changed meanwhile")
 
     def begin(
         self, kept: KeptJournal, record: Record, looked: Looked
@@ -120,11 +169,12 @@ class Attempting:
         kept = task.memory.lease.write(
             kept, kept.journal.with_record(begun), self.deadline.at_most(CALL_SECONDS)
         )
-        client, seconds = looked.cloud.client, self.deadline.at_most(REPAIR_SECONDS)
-        context = copy_context()
+        context, seconds = copy_context(), self.deadline.at_most(REPAIR_SECONDS)
 
         def repair() -> Outcome:
-            return context.run(carry_out, client, looked.repair, looked.object_id, seconds)
+            outcome = context.run(looked.work, seconds)
+            text = outcome.text or f"{looked.repair} of {looked.name} is done"
+            return replace(outcome, text=text)
 
         return kept, begun, run_detached("repair", repair)
 
@@ -132,10 +182,9 @@ class Attempting:
         self, kept: KeptJournal, begun: Record, outcome: Outcome
     ) -> tuple[KeptJournal, Attempt]:
         """Write down what became of an attempt."""
-        text = outcome.text or f"{begun.repair} of {begun.vm} is done"
         policy, now = self.task.policy, self.task.clock()
         sent, done = outcome.was_sent, outcome.verdict is Verdict.DONE
-        ended = decide.end(begun, text, policy, sent=sent, now=now)
+        ended = decide.end(begun, outcome.text, policy, sent=sent, now=now)
         ended = owed.end_stop(ended, sent=sent, done=done)
         verdict = str(outcome.verdict)
         attempt = Attempt(begun.kind, begun.object, begun.repair, verdict, ended.outcome)

@@ -9,13 +9,16 @@ from hooks.cloudstack import Cloud
 from hooks.cloudstack.errors import CloudStackError
 from hooks.cloudstack.operations import find_cluster
 from hooks.http.deadline import Deadline
-from hooks.http.texts import one_line
+from hooks.http.texts import join_names, one_line
 from hooks.kube.client import Kube, KubeError
 from hooks.targetclusters.healing.accounts import AccountError
 from hooks.targetclusters.healing.nodes import TooManyNodes, list_nodes
-from hooks.targetclusters.healing.plan.model import Evidence, NodeState
+from hooks.targetclusters.healing.plan.model import Evidence, NodeState, PodsSeen
+from hooks.targetclusters.healing.plan.pods import judge_pods
+from hooks.targetclusters.healing.pods import TooManyPods, list_pods
+from hooks.targetclusters.healing.rights import GET_NODES, Right, find_missing, pod_rights
 from hooks.targetclusters.healing.task import MAX_MESSAGE, HealingTask
-from hooks.targetclusters.health.model import Failure
+from hooks.targetclusters.health.model import NAMED, Failure
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,14 @@ class Observation:
         evidence: of faults.
         cloud: the CloudStack account; None if there is none, or not one that can be used.
         missing: the commands that it may not call.
+        lacking: the rights that we need on the target and do not have.
         failure: why nothing, or not everything, is known or can be repaired.
     """
 
     evidence: Evidence
     cloud: Cloud | None
     missing: tuple[str, ...]
+    lacking: tuple[Right, ...]
     failure: Failure | None
 
 
@@ -47,15 +52,19 @@ def observe(task: HealingTask, deadline: Deadline) -> Observation:
     account = _open_account(task, deadline)
     nodes = _read_nodes(task.target, deadline)
     state = _read_cluster(task, account.cloud, deadline)
-    failures = (account.failure, nodes, state)
+    pods = _read_pods(task, nodes, deadline)
+    lacking = _find_lacking(task, deadline)
+    failures = (account.failure, nodes, state, pods, _say_lacking(lacking))
     return Observation(
         Evidence(
             None if isinstance(nodes, Failure) else nodes,
             None if isinstance(state, Failure) else state,
             task.spec.cloud_stack.kubernetes_cluster_id,
+            None if isinstance(pods, Failure) else pods,
         ),
         account.cloud,
         account.missing,
+        lacking,
         next((each for each in failures if isinstance(each, Failure)), None),
     )
 
@@ -123,3 +132,39 @@ def _read_cluster(
         return read_cluster_state(cloud, cluster_id, deadline)
     except CloudStackError as error:
         return unread(error)
+
+
+def _read_pods(
+    task: HealingTask, nodes: tuple[NodeState, ...] | Failure, deadline: Deadline
+) -> PodsSeen | Failure | None:
+    """Read the pods that are to be looked after; None where the nodes below them are not known."""
+    namespaces, target = task.spec.healed_namespaces, task.target
+    if not namespaces:
+        return PodsSeen()
+    if isinstance(target, Failure) or isinstance(nodes, Failure):
+        return None
+    try:
+        found = list_pods(target, namespaces, deadline)
+    except (KubeError, TooManyPods) as error:
+        message = one_line(f"the pods cannot be read: {error}", MAX_MESSAGE)
+        return Failure("list", "NotRead", message)
+    return judge_pods(found, nodes, task.policy.pod_timeout, task.clock())
+
+
+def _find_lacking(task: HealingTask, deadline: Deadline) -> tuple[Right, ...]:
+    """Return the rights that we lack on the target; where it does not say, those on pods."""
+    pods = [right for each in task.spec.healed_namespaces for right in pod_rights(each)]
+    if isinstance(task.target, Failure):
+        return ()
+    try:
+        return find_missing(task.target, (GET_NODES, *pods), deadline)
+    except KubeError:
+        return tuple(pods)
+
+
+def _say_lacking(lacking: tuple[Right, ...]) -> Failure | None:
+    if not lacking:
+        return None
+    named = join_names([str(right) for right in lacking], limit=NAMED)
+    message = f"the kubeconfig's account is not known to have the right to {named} on the cluster"
+    return Failure("list", "MissingRights", one_line(message, MAX_MESSAGE))

@@ -12,10 +12,10 @@ from hooks.cloudstack.commands.compute import (
 from hooks.cloudstack.errors import CloudStackError
 from hooks.cloudstack.operations import Outcome, Verdict, find_vm, operate
 from hooks.http.deadline import Deadline
-from hooks.targetclusters.healing.plan.model import Repair
+from hooks.targetclusters.healing.plan.model import CloudRepair
 
 #: The commands that a repair needs.
-COMMANDS: dict[Repair, tuple[str, ...]] = {
+COMMANDS: dict[CloudRepair, tuple[str, ...]] = {
     "StartVM": ("startVirtualMachine",),
     "RebootVM": ("rebootVirtualMachine",),
     "StopStartVM": ("stopVirtualMachine", "startVirtualMachine"),
@@ -23,7 +23,7 @@ COMMANDS: dict[Repair, tuple[str, ...]] = {
 }
 
 
-def carry_out(client: Client, repair: Repair, object_id: str, deadline: Deadline) -> Outcome:
+def carry_out(client: Client, repair: CloudRepair, object_id: str, deadline: Deadline) -> Outcome:
     """Make a repair of a VM or a cluster, and return what became of it. Never raises."""
     match repair:
         case "StartVM":

@@ -65,7 +65,8 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
     if isinstance(kept, Failure):
         return replace(result, failure=kept)
     seen = observe(task, reads)
-    faults = decide.find_faults(seen.evidence)
+    no_pods = decide.pod_breaker(seen.evidence, task.policy)
+    faults = decide.hold_pods(decide.find_faults(seen.evidence), no_pods)
     known, now = _without_lost(task, kept), task.clock()
     journal = decide.remember(known, seen.evidence, faults, again=task.again, now=now)
     breaker = decide.breaker(seen.evidence, task.policy)
@@ -87,7 +88,7 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
         waits={**repairs.due.waits, **repairs.waits},
         planned=repairs.planned,
         given_up=repairs.due.given_up,
-        breaker=breaker,
+        breaker=breaker or no_pods,
         opening=repairs.opening,
         attempts=tuple(repairs.attempts),
     )
@@ -179,13 +180,13 @@ class _Repairs:
         try:
             looked = self.attempting.look_closely(record)
             if healing.mode == "Plan":
-                self.planned[record.key] = f"{looked.repair} {looked.object_id}"
+                self.planned[record.key] = f"{looked.repair} {looked.name}"
                 return None
             if journal.attempts_on(looked.object_id) >= healing.max_retry:
-                raise Doubt(f"{looked.object_id} has had maxRetry attempts, under other names too")
+                raise Doubt(f"{looked.name} has had maxRetry attempts, under other names too")
             if clash := decide.find_clash(journal, looked.repair, looked.object_id):
                 raise Doubt(clash)
-            self.attempting.check_current(record)
+            self.attempting.check_current(record, looked.object_id)
         except Doubt as doubt:
             self.waits[record.key] = one_line(doubt, MAX_MESSAGE)
             return None

@@ -62,4 +62,5 @@ class HealingTask:
             max(healing.backoff.first, healing.backoff.longest),
             healing.max_unhealthy,
             healing.max_concurrent,
+            healing.pods.timeout,
         )

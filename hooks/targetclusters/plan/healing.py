@@ -9,7 +9,7 @@ from hooks.kube.conditions import Condition, Status
 from hooks.kube.objects import annotations, find_condition, part
 from hooks.kube.times import CLOCK_SLACK, moment, read_past, timestamp
 from hooks.targetclusters.healing.plan.model import Attempt, HealingResult, Record
-from hooks.targetclusters.health.model import Nodes
+from hooks.targetclusters.health.model import Nodes, ProbeResult, ReadyCount
 from hooks.targetclusters.plan.facts import Facts
 
 HEALING = "Healing"
@@ -190,7 +190,17 @@ def _is_worth_a_look(facts: Facts, latest: HealingResult) -> bool:
         return True
     is_down = probe.nodes.count.ready < probe.nodes.count.total
     known = latest.journal is not None and not latest.journal.records
-    return is_down or not known or latest.failure is not None
+    return is_down or not known or latest.failure is not None or _may_have_ill_pods(facts, probe)
+
+
+def _may_have_ill_pods(facts: Facts, probe: ProbeResult) -> bool:
+    """Tell whether a pod that is to be healed is not ready, or whether the probe cannot tell."""
+    healed, probed = facts.spec.healed_namespaces, facts.spec.health.pod_namespaces
+    if not healed:
+        return False
+    if not isinstance(probe.pods, ReadyCount) or not set(healed) <= set(probed):
+        return True
+    return probe.pods.ready < probe.pods.total
 
 
 def _condition(status: Status, reason: str, message: str) -> Condition:

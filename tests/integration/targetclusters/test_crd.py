@@ -141,6 +141,7 @@ def test_defaults_are_filled_in(control_plane: ControlPlane) -> None:
             "nodeTimeout": "5m",
             "maxUnhealthy": "40%",
             "backoff": {"first": "5m", "longest": "30m"},
+            "pods": {"enabled": False, "podTimeout": "10m"},
         },
         "deletionPolicy": "Orphan",
         "finalizeTimeout": "10m",

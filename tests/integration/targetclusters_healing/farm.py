@@ -14,8 +14,12 @@ from hooks.http.bounded_json import Json
 from hooks.kube.times import timestamp
 from simulator.server import Simulator
 from tests import loopback
+from tests.integration.targetclusters_healing import wards
+from tests.integration.targetclusters_healing.wards import Ward
 from tests.targets.fake_cluster import REVIEWS, FakeCluster, node
 
+ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+PODS = f"/api/v1/namespaces/{wards.NAMESPACE}/pods/"
 #: The commands that repair.
 POWER = ("startVirtualMachine", "stopVirtualMachine", "rebootVirtualMachine")
 CLUSTER = ("startKubernetesCluster", "scaleKubernetesCluster", "stopKubernetesCluster")
@@ -62,8 +66,8 @@ class Farm(FakeCluster):
         super().__init__()
         self.simulator = simulator
         self.clock = clock
-        self.deletions: list[str] = []
         self.api_server_on: tuple[str, ...] = ()
+        self.ward = Ward(clock)
         self._guard = threading.Lock()
         ids = {vm["name"]: vm["id"] for vm in simulator.control.state()["virtualmachines"]}
         self.patients = {name: Patient(name, ids[name], since=clock()) for name in names}
@@ -162,6 +166,8 @@ class Farm(FakeCluster):
                 if ready != patient.ready:
                     patient.ready, patient.since = ready, self.clock()
             self.nodes = [self._node(one) for one in self.patients.values() if not one.deleted]
+            if self.ward.beds:
+                self.pods[wards.NAMESPACE] = self.ward.pods()
 
     def answer(self, path: str, query: dict[str, list[str]], token: str) -> tuple[int, str]:
         """Answer a read, as things are now."""
@@ -170,12 +176,23 @@ class Farm(FakeCluster):
             name = path.rpartition("/")[2]
             found = [one for one in self.nodes if one["metadata"]["name"] == name]
             return (200, json.dumps(found[0])) if found else super().answer("/404", query, token)
+        if path.startswith(PODS):
+            pods = {pod["metadata"]["name"]: pod for pod in self.pods[wards.NAMESPACE]}
+            found = [pods[name] for name in [path.removeprefix(PODS)] if name in pods]
+            return (200, json.dumps(found[0])) if found else super().answer("/404", query, token)
         return super().answer(path, query, token)
 
-    def delete(self, path: str) -> tuple[int, str]:
+    def review(self, asked: Json) -> tuple[int, str]:
+        """Say whether the operator may do what it asks about."""
+        verb = asked["spec"]["resourceAttributes"]["verb"]
+        return 201, json.dumps({"status": {"allowed": self.ward.may_delete or verb != "delete"}})
+
+    def delete(self, path: str, options: Json) -> tuple[int, str]:
         """Delete a pod, which its controller makes again at once."""
-        self.deletions.append(path)
-        return 200, json.dumps({"kind": "Status", "status": "Success"})
+        if not self.ward.may_delete:
+            return 403, json.dumps({"kind": "Status", "message": "pods is forbidden"})
+        code = self.ward.delete(path.removeprefix(PODS), options)
+        return code, json.dumps({"kind": "Status", "code": code})
 
     def _is_well(self, patient: Patient, states: dict[str, str], boots: dict[str, int]) -> bool:
         if states.get(patient.vm_id) != "Running":
@@ -212,12 +229,14 @@ def serving(farm: Farm) -> Iterator[Farm]:
     class Handler(loopback.Handler):
         def answer(self) -> None:
             url = urlsplit(self.path)
-            self.body()
+            sent = self.body()
             if farm.is_away:
                 self.close_connection = True
                 return
             if self.command == "DELETE":
-                status, body = farm.delete(url.path)
+                status, body = farm.delete(url.path, json.loads(sent))
+            elif url.path == ACCESS_REVIEWS:
+                status, body = farm.review(json.loads(sent))
             elif self.command == "GET" or url.path == REVIEWS:
                 token = self.headers.get("Authorization", "")
                 status, body = farm.answer(url.path, parse_qs(url.query), token)

@@ -7,6 +7,8 @@
                                                            on stop (forced), start
                        anything else                       none: it is changing,
                                                            or gone
+    PodNotReady        a system pod with a controller
+                       is ill for podTimeout (pods.py)     delete it               it is well
     ClusterNotRunning  the Kubernetes Service cluster is
                        Stopped or in Alert                 start the cluster       it is Running
 
@@ -21,13 +23,16 @@ from dataclasses import dataclass, replace
 from hooks.http.backoff import delay
 from hooks.http.texts import shorten
 from hooks.targetclusters.healing.plan.model import (
+    CloudRepair,
     Evidence,
     Fault,
     Journal,
+    PodsSeen,
     Policy,
     Record,
     Repair,
 )
+from hooks.targetclusters.healing.plan.pods import find_pod_faults
 
 #: Seconds after which a fault that is gone is forgotten, with its attempts.
 FORGET_AFTER = 3600.0
@@ -68,6 +73,7 @@ def find_faults(evidence: Evidence) -> tuple[Fault, ...]:
             found.append(Fault("NodeNotReady", node.name, why_not, node.control_plane))
     if evidence.cluster_state in _STARTABLE:
         found.append(Fault("ClusterNotRunning", evidence.cluster_id))
+    found += find_pod_faults(evidence.pods or PodsSeen())
     return tuple(sorted(found, key=lambda each: (not each.control_plane, each.key)))
 
 
@@ -81,6 +87,25 @@ def breaker(evidence: Evidence, policy: Policy) -> str:
     return (
         f"{down} of {total} nodes are not ready, more than maxUnhealthy ({policy.unhealthy}): "
         "nothing is repaired"
+    )
+
+
+def hold_pods(faults: Iterable[Fault], why_not: str) -> tuple[Fault, ...]:
+    """Return the faults, of which those of pods are not repaired for a reason; empty for none."""
+    return tuple(
+        replace(fault, why_not=why_not) if why_not and fault.kind == "PodNotReady" else fault
+        for fault in faults
+    )
+
+
+def pod_breaker(evidence: Evidence, policy: Policy) -> str:
+    """Say why no pod is deleted, as too many are ill; empty if they are not."""
+    seen = evidence.pods or PodsSeen()
+    if len(seen.ill) <= policy.unhealthy.of(seen.total):
+        return ""
+    return (
+        f"{len(seen.ill)} of {seen.total} pods are ill, more than maxUnhealthy "
+        f"({policy.unhealthy}): no pod is deleted"
     )
 
 
@@ -147,7 +172,7 @@ def next_due(journal: Journal, faults: Iterable[Fault], policy: Policy, *, now: 
     return Due(tuple(due), waits, tuple(given_up))
 
 
-def choose_repair(record: Record, state: str) -> Repair | None:
+def choose_repair(record: Record, state: str) -> CloudRepair | None:
     """Return the repair for the state of a node's VM; None for a state in which none is right."""
     match record.kind, state:
         case "ClusterNotRunning", _:
@@ -213,8 +238,9 @@ def _why_wait(fault: Fault, record: Record, policy: Policy, now: float) -> str:
     if fault.why_not:
         return fault.why_not
     since = now if record.since is None else record.since
-    if now - since < policy.node_timeout:
-        return "it is there for less than nodeTimeout"
+    is_pod = fault.kind == "PodNotReady"
+    if now - since < (policy.pod_timeout if is_pod else policy.node_timeout):
+        return f"it is there for less than {'podTimeout' if is_pod else 'nodeTimeout'}"
     # What a wrong clock wrote is further away than the longest pause, and holds nothing up.
     if now < record.next_try <= now + policy.longest:
         return "the next attempt is not due yet"

@@ -10,9 +10,10 @@ from hooks.targetclusters.health.model import Failure
 from hooks.targetclusters.request import IntOrPercent
 
 #: The faults that are repaired.
-FaultKind = Literal["NodeNotReady", "ClusterNotRunning"]
+FaultKind = Literal["NodeNotReady", "ClusterNotRunning", "PodNotReady"]
 #: What is done for them. StopStart is a forced stop, and a start once the VM is stopped.
-Repair = Literal["StartVM", "RebootVM", "StopStartVM", "StartCluster"]
+CloudRepair = Literal["StartVM", "RebootVM", "StopStartVM", "StartCluster"]
+Repair = CloudRepair | Literal["DeletePod"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,37 @@ class NodeState:
 
 
 @dataclass(frozen=True, slots=True)
+class IllPod:
+    """A pod with which something is wrong, though its node is ready.
+
+    Attributes:
+        controller: kind and name of the one that makes another in its place; empty for none.
+        why: what is wrong.
+        since: since when, by what the pod itself says, in epoch seconds.
+        why_not: why it is not to be deleted; empty where it is.
+        is_ending: it is being deleted already.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    node: str
+    controller: str
+    why: str
+    since: float
+    why_not: str = ""
+    is_ending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PodsSeen:
+    """The pods that are ill, of so many on nodes that are ready."""
+
+    ill: tuple[IllPod, ...] = ()
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What was seen of a cluster; None: not read, so nothing is known of such faults.
 
@@ -42,11 +74,13 @@ class Evidence:
         nodes: the cluster's nodes.
         cluster_state: the state of its CloudStack Kubernetes Service cluster.
         cluster_id: of that; empty where the spec names none.
+        pods: the pods that are to be looked after; none where the spec asks for none.
     """
 
     nodes: tuple[NodeState, ...] | None = None
     cluster_state: str | None = None
     cluster_id: str = ""
+    pods: PodsSeen | None = None
 
     @property
     def known(self) -> frozenset[FaultKind]:
@@ -56,6 +90,8 @@ class Evidence:
             kinds.append("NodeNotReady")
         if self.cluster_state is not None:
             kinds.append("ClusterNotRunning")
+        if self.pods is not None:
+            kinds.append("PodNotReady")
         return frozenset(kinds)
 
 
@@ -64,7 +100,7 @@ class Fault:
     """A fault that is there now.
 
     Attributes:
-        object: the node's name, or the cluster's id.
+        object: the node's name, the cluster's id, or the pod's namespace and controller.
         why_not: why it is not to be repaired; empty where it is.
         control_plane: of two such faults, never both are repaired at once.
     """
@@ -91,7 +127,7 @@ class Record:
         tried_at: when the last one was begun; None before the first.
         next_try: when the next one is due at the earliest.
         repair: what was last tried; empty for nothing.
-        vm: the id of the VM, or cluster, on which that was tried.
+        vm: the id of the VM, the cluster, or the pod, on which that was tried.
         outcome: what became of it, in CloudStack's words where it refused.
         by: the process that tries right now; empty for none.
         owed_at: when a start of the VM is due that a stop of ours owes it; None for no such start.
@@ -151,6 +187,7 @@ class Policy:
     Attributes:
         max_retry: how many attempts a fault gets.
         node_timeout: how long a node is not ready before it is repaired.
+        pod_timeout: how long a pod is ill before it is deleted.
         first, longest: the time between two attempts, at first and at most.
         unhealthy: how many nodes of a number may be unhealthy before nothing is repaired.
         max_concurrent: how many repairs may run at once.
@@ -162,6 +199,7 @@ class Policy:
     longest: float
     unhealthy: IntOrPercent
     max_concurrent: int = 1
+    pod_timeout: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
