@@ -339,7 +339,7 @@ ANNOTATION_ACQUIRING = "cloudstack.targetcluster.example.com/acquiring"
 
 # Load balancers: reasons that a retry or the Service's condition depends on
 
-#: Reason: CloudStack refuses a list, or gives no answer to that of one rule: it is unknown.
+#: Reason: CloudStack refuses a list, or gives no answer to one that a part of the work needs.
 REASON_CLOUDSTACK_REFUSED = "CloudStackRefused"
 #: Reason: no node may serve.
 REASON_NO_MEMBERS = "NoMembers"

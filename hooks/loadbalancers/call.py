@@ -245,6 +245,7 @@ class LoadBalancerCall(Call[Facts, Action]):
             self._finish_tags()
             facts = observe(self.request, self.call_state, self.context)
         self.known = facts
+        self.call_state = replace(self.call_state, unread=facts.state.unread)
         self._note_leases(facts)
         return facts
 

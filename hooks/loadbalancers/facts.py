@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from hooks.cloudstack.errors import (
     LIMIT_REACHED,
@@ -15,12 +16,14 @@ from hooks.cloudstack.errors import (
 from hooks.cloudstack.models.account import ResourceLimit
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl, PortForwardingRule
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
-from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.cloudstack.models.network import Network, PublicIpAddress
+from hooks.http.deadline import Deadline
 from hooks.kube.services import load_balancer_name
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.live_service import read_service, tagged_namespace
 from hooks.loadbalancers.members import read_members
 from hooks.loadbalancers.networks import read_acl, read_items_of_vpc, read_network
+from hooks.loadbalancers.partial_lists import PartialLists, list_deadline
 from hooks.loadbalancers.plan.actions import Assign, Release
 from hooks.loadbalancers.plan.allocations import without_stale_tags
 from hooks.loadbalancers.plan.claims import find_candidates
@@ -119,7 +122,8 @@ def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
         network=read_network(request.network_id, context.cloud, context.deadline),
     )
     reader = _Reader(facts, context)
-    facts = replace(facts, state=CloudState(reader.addresses()))
+    known = CloudState(reader.addresses(), unread=facts.call_state.unread)
+    facts = replace(facts, state=known)
     if facts.service is None and _may_claim(facts):
         facts = replace(facts, service=read_service(request, context))
     facts = replace(reader.with_contents(facts), address_limit=reader.address_limit())
@@ -168,23 +172,36 @@ class _Reader:
         is_in_vpc = tier is not None or any(each.vpc_id for each in facts.state.addresses)
         request = self._request
         matters = request.is_deleting or request.recorded.address or request.spec.plan_only
+        lists = PartialLists(self._deadline, dict(facts.state.unread))
         if not (is_in_vpc and (found or matters)):
-            return replace(facts, state=self._contents(facts, found))
-        with ThreadPoolExecutor(2, thread_name_prefix="items") as pool:
-            tagged = pool.submit(self._tagged_items)
-            acl = pool.submit(read_acl, tier, self._cloud, self._deadline) if tier else None
-            state = self._contents(facts, found)
-        items = {each.id: each for each in tagged.result()}
-        if tier is not None and request.is_deleting and not found:
-            listed = read_items_of_vpc(tier.vpc_id, self._cloud, self._deadline)
-            items |= {each.id: each for each in listed}
-        if acl is not None:
-            tier, listed = acl.result()
-            items |= {each.id: each for each in listed}
-        network = tier or facts.network
-        return replace(facts, network=network, state=replace(state, acl=tuple(items.values())))
+            return replace(facts, state=self._contents(facts, found, lists))
+        has_own = any(facts.owner.whose(each) is Whose.OURS for each in found)
+        is_last = request.is_deleting and not has_own
+        with ThreadPoolExecutor(1, thread_name_prefix="items") as pool:
+            nothing = (facts.network, None)
+            reading = pool.submit(
+                lists.read, "items", partial(self._items, facts, is_last), nothing
+            )
+            state = self._contents(facts, found, lists)
+        network, items = reading.result()
+        return replace(facts, network=network, state=replace(state, acl=items, unread=lists.unread))
 
-    def _tagged_items(self) -> tuple[NetworkAcl, ...]:
+    def _items(
+        self, facts: Facts, is_last: bool, limit: Deadline
+    ) -> tuple[Network | None, tuple[NetworkAcl, ...] | None]:
+        """Read the items of the tier's list, and ours in others; return the tier with its list."""
+        tier = facts.tier
+        with ThreadPoolExecutor(1, thread_name_prefix="tagged") as pool:
+            tagged = pool.submit(self._tagged_items, limit)
+            network, listed = read_acl(tier, self._cloud, limit) if tier else (facts.network, ())
+        items = {each.id: each for each in tagged.result()}
+        if tier is not None and is_last:
+            anywhere = read_items_of_vpc(tier.vpc_id, self._cloud, limit)
+            items |= {each.id: each for each in anywhere}
+        items |= {each.id: each for each in listed}
+        return network, tuple(items.values())
+
+    def _tagged_items(self, limit: Deadline) -> tuple[NetworkAcl, ...]:
         """List the ACL items with our UID or name: a tier's list may have been replaced.
 
         One that a call left without tags is looked for in all lists of the VPC, once a deletion is
@@ -192,10 +209,15 @@ class _Reader:
         """
         service = self._request.spec.service
         tags = {TAG_SERVICE_UID: service.uid, TAG_SERVICE: service.name}
-        return self._client.list_all(NetworkAcl, self._deadline, tags=tags)
+        return self._client.list_all(NetworkAcl, limit, tags=tags)
 
-    def _contents(self, facts: Facts, found: Sequence[PublicIpAddress]) -> CloudState:
-        """Read what is on addresses: what needs nothing of the rest, side by side."""
+    def _contents(
+        self, facts: Facts, found: Sequence[PublicIpAddress], lists: PartialLists
+    ) -> CloudState:
+        """Read what is on addresses: what needs nothing of the rest, side by side.
+
+        A part may stay unknown where an address is ours already, or none is to become ours.
+        """
         if not found:
             return replace(facts.state, rules=self._rules_by_name(facts))
         may_change_hands = (
@@ -203,16 +225,20 @@ class _Reader:
             or len(found) > 1
             or facts.owner.whose(found[0]) is not Whose.OURS
         )
+        has_one = any(facts.owner.whose(each) is Whose.OURS for each in found)
+        read = partial(lists.read, is_needed=not (self._request.is_deleting or has_one))
         with ThreadPoolExecutor(2, thread_name_prefix="reads") as pool:
-            firewall = pool.submit(self._firewall_on, found)
-            forwards = pool.submit(self._forwards_on, found) if may_change_hands else None
+            firewall = pool.submit(read, "firewall", partial(self._firewall_on, found), ())
+            on_these = found if may_change_hands else ()
+            forwards = pool.submit(read, "forwards", partial(self._forwards_on, on_these), ())
             rules = [rule for each in found for rule in self._rules(each)]
         self._remembered.retain([rule.id for rule in rules])
         counting = () if self._request.is_deleting else rules_with_members(facts.owner, rules)
         # Before the members: these end that a rule is due.
         policies, unread_policies = read_policies(counting, facts, self._context)
         members, unread_members = read_members(counting, facts, self._context)
-        state = replace(
+        listed = forwards.result()
+        return replace(
             facts.state,
             rules=tuple(rules),
             policies=policies,
@@ -220,12 +246,11 @@ class _Reader:
             members=members,
             unread_members=unread_members,
             firewall=firewall.result(),
-            vms=self._vms(),
+            forwards=listed or (),
+            hides_forwards=listed is None,
+            vms=lists.read("vms", self._vms, None),
+            unread=lists.unread,
         )
-        if forwards is None:
-            return state
-        listed = forwards.result()
-        return replace(state, forwards=listed or (), hides_forwards=listed is None)
 
     def _rules_by_name(self, facts: Facts) -> tuple[LoadBalancerRule, ...]:
         """List the rules with our names, for a deletion that finds no address of ours.
@@ -242,7 +267,7 @@ class _Reader:
         """Read used and allowed addresses if CloudStack refused one more; None if unknown."""
         if any(each.code == LIMIT_REACHED for each in self._facts.call_state.refusals):
             with suppress(CloudStackError):
-                return self._cloud.address_limit(self._deadline)
+                return self._cloud.address_limit(list_deadline(self._deadline))
         return None
 
     def free_addresses(self) -> tuple[str, ...]:
@@ -321,7 +346,7 @@ class _Reader:
         return self._client.list_all(LoadBalancerRule, self._deadline, public_ip_id=address.id)
 
     def _forwards_on(
-        self, addresses: Iterable[PublicIpAddress]
+        self, addresses: Iterable[PublicIpAddress], limit: Deadline
     ) -> tuple[PortForwardingRule, ...] | None:
         """List the port forwarding rules of addresses, which are never ours.
 
@@ -334,27 +359,29 @@ class _Reader:
                 continue
             try:
                 where = {"ip_address_id": each.id}
-                forwards += self._client.list_all(PortForwardingRule, self._deadline, **where)
+                forwards += self._client.list_all(PortForwardingRule, limit, **where)
             except Forbidden:
                 return None
         return tuple(forwards)
 
-    def _firewall_on(self, addresses: Iterable[PublicIpAddress]) -> tuple[FirewallRule, ...]:
-        return tuple(rule for each in addresses for rule in self._firewall(each))
+    def _firewall_on(
+        self, addresses: Iterable[PublicIpAddress], limit: Deadline
+    ) -> tuple[FirewallRule, ...]:
+        return tuple(rule for each in addresses for rule in self._firewall(each, limit))
 
-    def _firewall(self, address: PublicIpAddress) -> tuple[FirewallRule, ...]:
+    def _firewall(self, address: PublicIpAddress, limit: Deadline) -> tuple[FirewallRule, ...]:
         """List an address's firewall rules. CloudStack refuses that before it is allocated."""
         has_none = self._facts.network is not None and not self._facts.has_firewall
         if has_none or address.state != "Allocated":
             return ()
-        return self._client.list_all(FirewallRule, self._deadline, ip_address_id=address.id)
+        return self._client.list_all(FirewallRule, limit, ip_address_id=address.id)
 
-    def _vms(self) -> frozenset[str] | None:
+    def _vms(self, limit: Deadline) -> frozenset[str] | None:
         """List the network's VMs if an assignment was refused: one that is gone fails all."""
         if not any(isinstance(each.action, Assign) for each in self._facts.call_state.refusals):
             return None
         return frozenset(
             vm.id
-            for vm in self._cloud.snapshot(self._deadline).vms
+            for vm in self._cloud.snapshot(limit).vms
             if vm.exists and any(nic.network_id == self._request.network_id for nic in vm.nics)
         )

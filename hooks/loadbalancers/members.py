@@ -7,10 +7,10 @@ from hooks.cloudstack.errors import InvalidParameter, Refused, Unreachable
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, Member
 from hooks.http.deadline import Deadline
 from hooks.loadbalancers.context import CallContext
+from hooks.loadbalancers.partial_lists import LISTS_AT_ONCE, list_deadline, why_unread
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import was_asked_with
 from hooks.loadbalancers.plan.whose import Whose
-from hooks.loadbalancers.rule_lists import LISTS_AT_ONCE, list_deadline, why_unread
 
 Members = Mapping[str, str]
 

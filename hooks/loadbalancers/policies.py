@@ -10,9 +10,9 @@ from hooks.cloudstack.models.loadbalancing import (
     StickinessPolicy,
 )
 from hooks.loadbalancers.context import CallContext
+from hooks.loadbalancers.partial_lists import LISTS_AT_ONCE, list_deadline, why_unread
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.stickiness import is_marked, loses_policy
-from hooks.loadbalancers.rule_lists import LISTS_AT_ONCE, list_deadline, why_unread
 
 Policies = tuple[StickinessPolicy, ...]
 

@@ -44,6 +44,7 @@ from hooks.loadbalancers.plan.ownership import port_key
 from hooks.loadbalancers.plan.sharing import is_shared
 from hooks.loadbalancers.plan.status import Stages
 from hooks.loadbalancers.plan.takedown import hand_back, take_down, why_kept, why_returned
+from hooks.loadbalancers.plan.unread import refuse_change
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.recorded import RecordedAddress, RecordedChange
 from hooks.webhook.requests import Time
@@ -87,8 +88,9 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
     if found is None or is_shared(found):
         return held
     others = _find_others(facts, found)
-    if not held.address.is_ours:
-        return _with(held, change=change)
+    refused = refuse_change(facts)
+    if refused or not held.address.is_ours:
+        return _with(held, refused, change=change)
 
     def plan_other(address: AddressPlan) -> Stages:
         """Plan the stages at another address; a tier's list is one for both."""

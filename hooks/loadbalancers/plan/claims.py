@@ -118,14 +118,20 @@ def unused_takeover(facts: Facts, address: PublicIpAddress) -> Takeover | None:
 
     None if there is none, or it came to serve here: the takeover ends after that.
     """
-    takeover, former = takeover_on(address), facts.request.recorded.former
+    takeover, former = takeover_from_elsewhere(facts, address), facts.request.recorded.former
     is_unused = (
         takeover in facts.owner.takeovers
         and facts.owner.whose(address) is Whose.OURS
         and address != find_held(facts)
         and not (former is not None and former.ip == address.ip_address)
     )
-    return takeover if is_unused and takeover and takeover.source[0] != facts.cluster_id else None
+    return takeover if is_unused else None
+
+
+def takeover_from_elsewhere(facts: Facts, address: PublicIpAddress) -> Takeover | None:
+    """Return the takeover from another cluster that an address shows, whoever makes it."""
+    takeover = takeover_on(address)
+    return takeover if takeover and takeover.source[0] != facts.cluster_id else None
 
 
 def may_have_served(facts: Facts, address: PublicIpAddress) -> bool:

@@ -18,7 +18,7 @@ from hooks.loadbalancers.plan.claims import (
 )
 from hooks.loadbalancers.plan.facts import Facts, Heir, LiveService
 from hooks.loadbalancers.plan.firewall import close_ports
-from hooks.loadbalancers.plan.leftovers import kept_addresses, unconfirmed_record
+from hooks.loadbalancers.plan.leftovers import kept_addresses, may_exist, unconfirmed_record
 from hooks.loadbalancers.plan.ownership import is_by_controller, takeover_on, value
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
 from hooks.loadbalancers.plan.schedule import LEASED, OUTAGE, REFUSED
@@ -77,7 +77,7 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
     address = select_for_deletion(facts)
     if address is None:
         undoing = _undo_takeover(facts) or _undo_claim(facts)
-        return undoing or unknown or _remove_items(facts) or _nothing_left(facts)
+        return undoing or unknown or _remove_items(facts) or _end(facts)
     if address.state == "Releasing":
         return _wait_for_release(facts, address)
     if other := _wait_for_heir(facts, address) or _hand_back(facts, address):
@@ -169,10 +169,11 @@ def _hold(facts: Facts, planned: Sequence[Action]) -> Plan[Action]:
 def _unless_refused(
     facts: Facts, response: CompositeResponse, planned: Sequence[Action], *events: Event
 ) -> Plan[Action]:
-    """Do what was not refused in this call; say what was, and look again later."""
-    if complaints := facts.complaints(planned):
+    """Do what was not refused in this call; say what was, or is unknown, and look again later."""
+    unread = tuple(facts.state.unread.values())
+    if complaints := (*facts.complaints(planned), *unread):
         message = "; ".join(complaints)
-        is_refused = any(map(facts.is_refused_by_cloudstack, planned))
+        is_refused = bool(unread) or any(map(facts.is_refused_by_cloudstack, planned))
         back_off = REFUSED if is_refused else LEASED
         response = status.stopped(facts, "DeletionRefused", message, back_off=back_off)
         message = f"The load balancer cannot be deleted: {message}"
@@ -198,8 +199,9 @@ def _undo_takeover(facts: Facts) -> Plan[Action] | None:
 
 def _hand_back(facts: Facts, address: PublicIpAddress) -> Plan[Action] | None:
     """Give an address back that never served here; None if it is none."""
-    returning = hand_back(facts, address)
-    return _return(facts, returning, why_returned(facts, address)) if returning else None
+    returning = () if facts.state.unread else hand_back(facts, address)
+    why = why_returned(facts, address)
+    return _return(facts, returning, why) if why else None
 
 
 def _return(facts: Facts, returning: Sequence[Action], message: str) -> Plan[Action]:
@@ -348,10 +350,16 @@ def _wait_for_release(facts: Facts, address: PublicIpAddress) -> Plan[Action]:
     return Plan(status.stopped(facts, "Releasing", message, back_off=OUTAGE))
 
 
+def _end(facts: Facts) -> Plan[Action]:
+    """Finalize, unless something may be left that CloudStack does not list now."""
+    response = _deleting(facts, "It is not known whether anything is left")
+    return _unless_refused(facts, response, ()) if facts.state.unread else _nothing_left(facts)
+
+
 def _nothing_left(facts: Facts) -> Plan[Action]:
     """Finalize, unless nothing is seen because CloudStack does not show us the network."""
     request, recorded = facts.request, facts.request.recorded.claimed
-    if facts.network is None and _may_exist(facts):
+    if facts.network is None and may_exist(facts):
         return _wait_for_sight(facts)
     events = [*kept_addresses(facts), *unconfirmed_record(facts)]
     for each in facts.state.addresses:
@@ -377,18 +385,6 @@ def _wait_for_sight(facts: Facts) -> Plan[Action]:
         f"Nothing is let go of until it does; {_LET_GO}"
     )
     return Plan(status.stopped(facts, "NetworkNotVisible", message))
-
-
-def _may_exist(facts: Facts) -> bool:
-    """Tell whether something of this load balancer may be in CloudStack that it does not show.
-
-    A status without an address proves that none was chosen, unless the status was lost: then it has
-    no condition of the address either.
-    """
-    request = facts.request
-    was_chosen = bool(request.recorded.address or request.acquiring.text)
-    has_status = bool(request.recorded.condition("AddressReady").status)
-    return was_chosen or not has_status or not request.is_owned or bool(request.spec.adopt.address)
 
 
 def _deleting(facts: Facts, message: str) -> CompositeResponse:

@@ -29,6 +29,8 @@ class Enforcement:
         lists_change: that list can be changed in place.
         impossible: why the ranges cannot be enforced; empty if they can. A rule stays as it is
             then, except that one with a list admits nobody else, or goes if that cannot change.
+        unread: why nothing may be opened: the firewall alone restricts the sources, and CloudStack
+            does not show what it admits. Empty if the lists do, or it is known.
     """
 
     wanted: tuple[str, ...]
@@ -37,6 +39,7 @@ class Enforcement:
     rule_lists: bool
     lists_change: bool
     impossible: str = ""
+    unread: str = ""
 
     def has_wrong_list(self, rule: LoadBalancerRule) -> bool:
         """Tell whether a rule's list, which cannot be changed in place, must be replaced.
@@ -88,7 +91,13 @@ def enforcement(facts: Facts) -> Enforcement:
         rule_lists=change or (lists and not firewall),
         lists_change=change,
         impossible=impossible,
+        unread="" if change and ranges and covers(ranges, listed) else _unread_firewall(facts),
     )
+
+
+def _unread_firewall(facts: Facts) -> str:
+    words = facts.state.unread.get("firewall", "")
+    return f"what the firewall admits is unknown: {words}" if words else ""
 
 
 def _listed(ranges: tuple[str, ...]) -> tuple[str, ...]:

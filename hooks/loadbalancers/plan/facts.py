@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Literal
 
 from hooks.cloudstack.models.account import Capabilities, ResourceLimit
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl, PortForwardingRule
@@ -15,6 +16,9 @@ from hooks.loadbalancers.plan.share_tags import Share
 from hooks.loadbalancers.recorded import NO_RECORD, Acquiring
 from hooks.loadbalancers.request import LoadBalancerRequest
 
+#: What only a part of the work needs: the items of a tier's list and those that are ours anywhere;
+#: the firewall rules and the port forwarding rules of the addresses; the VMs of the network.
+Part = Literal["items", "firewall", "forwards", "vms"]
 #: What may be on an address of an account that may not list port forwarding rules.
 HIDDEN_FORWARDS = "port forwarding rules, if any: this account may not call listPortForwardingRules"
 
@@ -38,7 +42,8 @@ class CloudState:
             those with our UID or name; None outside of a VPC, and where they were not read.
         forwards: all port forwarding rules of these addresses; read where they matter.
         hides_forwards: this account may not list them, so there may be some.
-        vms: ids of the VMs that CloudStack has on the network; None if not asked.
+        vms: ids of the VMs that CloudStack has on the network; None if not asked, or unknown.
+        unread: CloudStack's words, by the part whose list it refuses or does not answer.
     """
 
     addresses: tuple[PublicIpAddress, ...] = ()
@@ -53,6 +58,7 @@ class CloudState:
     forwards: tuple[PortForwardingRule, ...] = ()
     hides_forwards: bool = False
     vms: frozenset[str] | None = None
+    unread: Mapping[Part, str] = field(default_factory=dict)
 
     def members_of(self, rule_id: str) -> frozenset[str]:
         """Return the VM ids of a rule's members."""
@@ -66,6 +72,12 @@ class CloudState:
             firewall=tuple(each for each in self.firewall if each.public_ip_id == address_id),
             forwards=tuple(each for each in self.forwards if each.public_ip_id == address_id),
         )
+
+    @property
+    def unread_on_addresses(self) -> tuple[str, ...]:
+        """Return why it is not known all that is on the addresses; empty if it is."""
+        parts: tuple[Part, ...] = ("firewall", "forwards")
+        return tuple(self.unread[part] for part in parts if part in self.unread)
 
     @property
     def other_forwards(self) -> tuple[str, ...]:
@@ -157,11 +169,13 @@ class CallState:
         first_actions: what the first pass planned; None in the first pass.
         done: the actions that were done or refused.
         refusals: what CloudStack refused.
+        unread: as in `CloudState`: such a list is not read again in this call.
     """
 
     first_actions: tuple[Action, ...] | None = None
     done: tuple[Action, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    unread: Mapping[Part, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ def plan_address(facts: Facts) -> AddressPlan:
     held = find_held(facts)
     if held is None:
         return obtain(facts)
-    kept, earlier = keep(facts, held), find_earlier(facts, held)
+    kept = keep(facts, held)
+    earlier = None if facts.state.unread else find_earlier(facts, held)
     joining = facts.not_refused((join_share(facts, earlier),) if earlier else ())
     return replace(kept, actions=(*kept.actions, *joining))
 
@@ -50,7 +51,7 @@ def keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
 
     If it lost tags that say whose it is, they are restored before anything else is done. If the
     Service names it later than it got it, it becomes the user's. A takeover ends when everything
-    on the address has our mark.
+    on the address has our mark, and nothing is unknown there.
     """
     request = facts.request
     by_controller = is_by_controller(found)
@@ -63,7 +64,7 @@ def keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     is_given = is_proven and by_controller and request.names_anew(found.ip_address)
     if is_given:
         actions = (*actions, tags.give_to_user(facts, found))
-    if is_proven:
+    if is_proven and not facts.state.unread:
         actions = (*actions, *_endings(facts, found))
     recorded = RecordedAddress(
         ip=found.ip_address,

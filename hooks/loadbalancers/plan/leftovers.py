@@ -1,4 +1,4 @@
-"""Tells what is left in CloudStack because nothing proves that it is ours."""
+"""Tells what is left in CloudStack because nothing proves that it is ours, and what may be."""
 
 from collections.abc import Iterator
 
@@ -51,6 +51,18 @@ def unconfirmed_record(facts: Facts) -> Iterator[Event]:
             f"CloudStack key was replaced since. It is not claimed: {BY_HAND}"
         )
         yield Event(facts.request.service, EVENT_NOT_PROVEN, message, type="Warning")
+
+
+def may_exist(facts: Facts) -> bool:
+    """Tell whether something of this load balancer may be in CloudStack that it does not show.
+
+    A status without an address proves that none was chosen, unless the status was lost: then it has
+    no condition of the address either.
+    """
+    request = facts.request
+    was_chosen = bool(request.recorded.address or request.acquiring.text)
+    has_status = bool(request.recorded.condition("AddressReady").status)
+    return was_chosen or not has_status or not request.is_owned or bool(request.spec.adopt.address)
 
 
 def _traces(facts: Facts, address: PublicIpAddress) -> str:

@@ -10,6 +10,7 @@ Read these in order; each stage returns its condition and its actions:
                   the sources; stickiness.py: which policies rules have)
 3. members.py    added and removed by difference
 4. firewall.py   opened for the rules that exist; on a VPC tier acl.py, items of its list
+                  (unread.py: what waits while CloudStack does not list these)
 5. schedule.py   when the next check is due, and how often the same drift was found
 6. status.py     what is answered (publication.py: which address the Service may show)
 7. deletion.py   the same for a load balancer that is deleted (takedown.py: of one address;
@@ -41,7 +42,7 @@ from hooks.loadbalancers.plan.change import plan_change
 from hooks.loadbalancers.plan.claims import refuse_without_nodes
 from hooks.loadbalancers.plan.deletion import plan_deletion
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.plan.firewall import plan_firewall
+from hooks.loadbalancers.plan.firewall import FirewallPlan, plan_firewall
 from hooks.loadbalancers.plan.kept_address import plan_address
 from hooks.loadbalancers.plan.losses import (
     address_events,
@@ -53,7 +54,7 @@ from hooks.loadbalancers.plan.losses import (
 from hooks.loadbalancers.plan.members import plan_members
 from hooks.loadbalancers.plan.networks import why_not_served
 from hooks.loadbalancers.plan.publication import withdrawal_events
-from hooks.loadbalancers.plan.rules import own_rules, plan_rules
+from hooks.loadbalancers.plan.rules import RulesPlan, own_rules, plan_rules
 from hooks.loadbalancers.plan.schedule import (
     CONTESTED,
     MAX_REPAIRS,
@@ -63,6 +64,7 @@ from hooks.loadbalancers.plan.schedule import (
     repairs,
 )
 from hooks.loadbalancers.plan.status import Stages
+from hooks.loadbalancers.plan.unread import leave_open
 from hooks.loadbalancers.recorded import RepeatedDrift
 from hooks.names import (
     EVENT_CONTESTED,
@@ -145,10 +147,13 @@ def _stages_at(facts: Facts, address: AddressPlan) -> Stages:
         address=address,
         rules=rules,
         members=plan_members(facts, rules),
-        firewall=plan_acl(facts, facts.tier, rules)
-        if facts.tier
-        else plan_firewall(facts, address.address_id, rules),
+        firewall=leave_open(facts) or _plan_opening(facts, address.address_id, rules),
     )
+
+
+def _plan_opening(facts: Facts, address_id: str, rules: RulesPlan) -> FirewallPlan:
+    tier = facts.tier
+    return plan_acl(facts, tier, rules) if tier else plan_firewall(facts, address_id, rules)
 
 
 def _refuse_tier(facts: Facts) -> Condition | None:

@@ -246,6 +246,8 @@ def _plan_ports(
             is_wide = by.rule_lists and rule is not None and by.is_too_wide(rule)
             rule, problem = rule if by.wanted else None, by.impossible
             actions = facts.not_refused(actions) if rule and is_wide else ()
+        elif by.unread and any(map(_opens, actions)):
+            actions, problem = (), by.unread
         elif refusal:
             actions, problem = (), _refused(facts, port, refusal.text, () if rule else others)
         remark = stickiness.why_without(facts, port, rule) if rule else ""
@@ -331,6 +333,12 @@ def _changes(
         cidrs=wanted.cidrs if other_list and wanted.cidrs else None,
     )
     return (UpdateRule(rule.id, rule.name, change),) if change != LoadBalancerRuleChange() else ()
+
+
+def _opens(action: Action) -> bool:
+    """Tell whether an action may let clients in."""
+    is_wider = isinstance(action, UpdateRule) and action.change.cidrs is not None
+    return is_wider or isinstance(action, CreateRule)
 
 
 def _created(new: NewLoadBalancerRule) -> LoadBalancerRule:

@@ -303,7 +303,7 @@ def _ready(facts: Facts, stages: Stages, changes: list[str]) -> Condition:
         message = "; ".join(f"{each.field}: {each.message}" for each in invalid)
         return Condition("Ready", "False", REASON_INVALID_SERVICE, message)
     ip = stages.address.recorded.ip if stages.address.recorded else ""
-    if changes:
+    if changes and not facts.state.unread:
         if _serves_now(facts, stages):
             return Condition("Ready", "True", "Serving", f"{ip} serves")
         message = f"It does not serve yet; {_counted(changes)} planned, see status.plan"

@@ -4,7 +4,7 @@ from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Resource
 from hooks.http.texts import join_sentences
 from hooks.loadbalancers.plan.actions import Action, Release, UntagAddress, port_text
-from hooks.loadbalancers.plan.claims import unused_takeover
+from hooks.loadbalancers.plan.claims import takeover_from_elsewhere, unused_takeover
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import (
     begun_firewall,
@@ -17,7 +17,6 @@ from hooks.loadbalancers.plan.firewall import (
 from hooks.loadbalancers.plan.ownership import (
     ADDRESS_KEYS,
     is_by_controller,
-    takeover_on,
     value,
 )
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
@@ -62,6 +61,17 @@ def others_on(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
     )
 
 
+def hides_contents(facts: Facts) -> bool:
+    """Tell whether something may be on an address, or come with it, that is not known.
+
+    The items of a tier's list are known by their own marks, but those that come with an address
+    which is taken over, or was a Service's before.
+    """
+    owner, unread = facts.owner, facts.state.unread
+    come_with_it = bool(owner.takeovers or owner.former)
+    return bool(facts.state.unread_on_addresses) or (come_with_it and "items" in unread)
+
+
 def is_to_release(facts: Facts, address: PublicIpAddress, *, is_second: bool = False) -> bool:
     """Tell whether an address of ours goes with the Service, unless others keep it.
 
@@ -69,16 +79,10 @@ def is_to_release(facts: Facts, address: PublicIpAddress, *, is_second: bool = F
     and has not served here yet, may still be in use there: nobody asked for its end.
     """
     request = facts.request
-    if is_second and _is_from_elsewhere(facts, address):
+    if is_second and takeover_from_elsewhere(facts, address):
         return False
     is_kept = request.spec.keep_address or request.names_anew(address.ip_address)
     return is_by_controller(address) and (is_second or not is_kept)
-
-
-def _is_from_elsewhere(facts: Facts, address: PublicIpAddress) -> bool:
-    """Tell whether an address is being taken over from another cluster."""
-    takeover = takeover_on(address)
-    return takeover is not None and takeover.source[0] != facts.cluster_id
 
 
 def take_down(
@@ -90,7 +94,8 @@ def take_down(
     address, the address stays when the last of them goes.
 
     If CloudStack refuses the release, firewall rules and rules go one by one: their node ports may
-    be another Service's soon. The next call releases again.
+    be another Service's soon. The next call releases again. They go as well while it is not known
+    what is on the address: that stays until then.
 
     Args:
         facts: those on the address.
@@ -101,6 +106,8 @@ def take_down(
     own = facts.owner.own_address(address)
     rules = own_rules(facts.owner, facts.state.rules)
     cleaning = (*close_ports(facts, rules), *(delete_rule(facts, rule) for rule in rules))
+    if hides_contents(facts):
+        return cleaning
     is_released = is_to_release(facts, address, is_second=is_second)
     if is_released and not others_on(facts, address):
         release = Release(facts.owner.own_address(address, alone=True), len(rules))
@@ -148,7 +155,7 @@ def why_kept(facts: Facts, address: PublicIpAddress, *, is_second: bool = False)
     if is_to_release(facts, address, is_second=is_second) and (others := others_on(facts, address)):
         on_it = join_sentences(others, limit=_NAMED_OTHERS)
         return f"Address {address.ip_address} is not released, only what is ours goes: {on_it}"
-    if is_second and _is_from_elsewhere(facts, address) and is_by_controller(address):
+    if is_second and takeover_from_elsewhere(facts, address) and is_by_controller(address):
         return f"Address {address.ip_address} was taken over and never served here: {BY_HAND}"
     is_asked = facts.request.spec.keep_address or value(address, TAG_ORIGIN) == TAG_ORIGIN_USER
     is_proven = facts.owner.whose(address) is Whose.OURS or facts.owner.is_source_of(address)

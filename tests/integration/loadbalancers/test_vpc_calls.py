@@ -38,7 +38,7 @@ def test_items_are_made_while_members_are_assigned(world: World, hook: LoadBalan
     world.simulator.control.fault("assignToLoadBalancerRule", "job-never-ends")
     lb.call(hook, seconds=3)
     [rule] = world.rules(lb.name)
-    assert rule["members"] == []
+    assert rule["members"] == {}
     assert [item["tags"] for item in world.items() if item["tags"]] != []
 
 

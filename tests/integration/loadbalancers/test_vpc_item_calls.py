@@ -54,7 +54,7 @@ def test_an_item_a_run_of_ports_and_two_lists_a_look(
     assert settled(world, hook, lb) == {"listNetworkACLs": 2}
     lb.delete()
     # Twice with the address, and once when it is gone: then all lists of the VPC are read.
-    gone = {"deleteNetworkACL": runs, "listNetworkACLs": 7, "listNetworkACLLists": 1}
+    gone = {"deleteNetworkACL": runs, "listNetworkACLs": 8, "listNetworkACLLists": 1}
     assert settled(world, hook, lb) == gone
 
 

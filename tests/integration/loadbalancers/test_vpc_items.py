@@ -345,21 +345,6 @@ def test_a_network_that_is_no_tier_is_never_asked_for_items() -> None:
         cloud.close()
 
 
-def test_an_item_that_a_call_left_untagged_in_the_list_before_goes_with_the_service(
-    world: World, hook: LoadBalancersHook
-) -> None:
-    lb = LoadBalancer(world).settle(hook)
-    [left] = ours(world)
-    world.human.done("deleteTags", resourcetype="NetworkACL", resourceids=left["id"])
-    give_list(world)
-    lb.wait(hook)
-    assert [each["list"] for each in ours(world)] == [LIST, "acl-new"]
-    lb.delete()
-    lb.settle(hook)
-    assert lb.is_finalized()
-    assert world.remains() == NOTHING
-
-
 @pytest.mark.parametrize("kind", ["error", "job-failed"])
 def test_an_item_whose_tags_are_refused_is_deleted_again_and_tried_later(
     world: World, hook: LoadBalancersHook, kind: str

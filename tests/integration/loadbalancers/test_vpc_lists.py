@@ -6,8 +6,18 @@ import pytest
 
 from hooks.cloudstack import Cloud
 from hooks.http.deadline import Deadline
+from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.networks import read_acl
-from tests.integration.loadbalancers.driver import World, start_simulator
+from tests.integration.loadbalancers.driver import LoadBalancer, World, start_simulator
+from tests.integration.loadbalancers.test_shared_addresses import sharing
+from tests.integration.loadbalancers.vpc import (
+    FREE,
+    LIST,
+    TIER,
+    allocate,
+    give_list,
+    keep_nodes,
+)
 
 
 @pytest.fixture
@@ -62,3 +72,33 @@ def test_a_tier_that_had_no_list_is_seen_to_have_one(world: World, cloud: Cloud)
     assert read(world, cloud, "tier-3") == ("", [])
     replace_list(world, "tier-3", make_list(world, 5))
     assert read(world, cloud, "tier-3") == ("made", [5])
+
+
+@pytest.mark.parametrize("address", ["its own", "a brought one", "a shared one"])
+def test_an_item_that_a_call_left_untagged_in_the_list_before_goes_with_the_service(
+    world: World, hook: LoadBalancersHook, address: str
+) -> None:
+    """Its seal shows whose it is; also where the address stays, and goes on to show."""
+    keep_nodes(world, TIER)
+    if address == "a shared one":
+        sharing(world, "mail", 25).settle(hook)
+        lb = sharing(world, "web", 80).settle(hook)
+    else:
+        asked = {"address": FREE} if address == "a brought one" else {}
+        if asked:
+            allocate(world)
+        lb = LoadBalancer(world, **asked).settle(hook)
+    [left] = [each for each in world.items() if str(each["startport"]) == "80"]
+    world.human.done("deleteTags", resourcetype="NetworkACL", resourceids=left["id"])
+    give_list(world)
+    lb.wait(hook)
+    assert lists_with_port(world, 80) == [LIST, "acl-new"]
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert lists_with_port(world, 80) == []
+
+
+def lists_with_port(world: World, port: int) -> list[str]:
+    """Return the lists that have an item of ours for a port."""
+    return [each["list"] for each in world.items() if str(each["startport"]) == str(port)]
