@@ -27,25 +27,29 @@ from tests.integration.loadbalancers.vpc import keep_nodes
 
 #: Crashes that are tried at once, each in a world of its own.
 AT_ONCE = 4
-#: More writes than any scenario makes.
-MOST_WRITES = 40
+
+
+@dataclass(frozen=True)
+class Place:
+    """A CloudStack: the simulator's world, whose VMs are nodes (empty for all), its version."""
+
+    world: str = "small"
+    network: str = ""
+    version: str = ""
+
+
+#: Isolated networks, and the newest version.
+ISOLATED = Place()
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A world, what is done in it, and what is left after everything is deleted.
-
-    `place` is the simulator's world, `network` the one whose VMs are nodes, empty for all, and
-    `version` CloudStack's, empty for the newest.
-    """
+    """What is done in a place, and what is left after everything is deleted."""
 
     begin: Callable[[World, LoadBalancersHook], LoadBalancer]
     ask: Callable[[World, LoadBalancer], None]
     left: tuple[str, ...] = ()
-    writes: int = MOST_WRITES
-    place: str = "small"
-    network: str = ""
-    version: str = ""
+    place: Place = ISOLATED
 
 
 def nothing_yet(world: World, hook: LoadBalancersHook) -> LoadBalancer:
@@ -196,19 +200,16 @@ VARIANTS = [
 
 @contextmanager
 def fresh_world(
-    scenario: Scenario | None = None, *, lying: bool = False
+    place: Place = ISOLATED, *, lying: bool = False
 ) -> Iterator[tuple[World, Callable[[], LoadBalancersHook]]]:
     """Start a world; return what makes hooks, each with its own client and memory, or with lies."""
     with ExitStack() as stack:
-        settings: dict[str, Any] = {}
-        if scenario and scenario.version:
-            settings = {"api_version": scenario.version}
-        place = scenario.place if scenario else "small"
-        simulator = stack.enter_context(start_simulator(place, **settings))
+        settings: dict[str, Any] = {"api_version": place.version} if place.version else {}
+        simulator = stack.enter_context(start_simulator(place.world, **settings))
         world = World(simulator)
         stack.callback(world.close)
-        if scenario and scenario.network:
-            keep_nodes(world, scenario.network)
+        if place.network:
+            keep_nodes(world, place.network)
 
         def new_hook() -> LoadBalancersHook:
             cloud = world.open_cloud()
@@ -237,7 +238,7 @@ def shape(world: World) -> Json:
 
 def undisturbed(scenario: Scenario) -> tuple[Json, int]:
     """Play a scenario without a crash; return the result and the number of writes."""
-    with fresh_world(scenario) as (world, new_hook):
+    with fresh_world(scenario.place) as (world, new_hook):
         hook = new_hook()
         lb = scenario.begin(world, hook)
         scenario.ask(world, lb)
@@ -280,7 +281,7 @@ def crash_everywhere(scenario: Scenario, replicas: int, *, late: bool, lying: bo
     assert writes > 0
 
     def crash(last: int) -> None:
-        with fresh_world(scenario, lying=lying) as (world, new_hook):
+        with fresh_world(scenario.place, lying=lying) as (world, new_hook):
             hooks = [new_hook() for _ in range(replicas)]
             lb = scenario.begin(world, hooks[0])
             scenario.ask(world, lb)

@@ -12,12 +12,15 @@ from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, port
 from tests.integration.loadbalancers.test_crashes import (
     AT_ONCE,
+    ISOLATED,
+    Place,
     die_after,
     fresh_world,
     settle,
     shape,
 )
 from tests.integration.loadbalancers.test_shared_addresses import BROUGHT, hold, sharing
+from tests.integration.loadbalancers.vpc import TIER
 
 ANNOTATION = "service.beta.kubernetes.io/cloudstack-load-balancer-shared-address"
 
@@ -28,10 +31,12 @@ class Scenario:
 
     Attributes:
         left: the addresses that stay when all are deleted.
+        place: where they are.
     """
 
     begin: Callable[[World, LoadBalancersHook], tuple[LoadBalancer, list[LoadBalancer]]]
     left: tuple[str, ...] = ()
+    place: Place = ISOLATED
 
 
 def first(world: World, hook: LoadBalancersHook) -> tuple[LoadBalancer, list[LoadBalancer]]:
@@ -131,7 +136,7 @@ SCENARIOS = [
 
 def undisturbed(scenario: Scenario) -> tuple[Json, int]:
     """Play a scenario without a crash; return the result and the number of writes."""
-    with fresh_world() as (world, new_hook):
+    with fresh_world(scenario.place) as (world, new_hook):
         hook = new_hook()
         lb, others = scenario.begin(world, hook)
         world.simulator.control.clear_calls()
@@ -152,6 +157,17 @@ def come_to_rest(world: World, lbs: list[LoadBalancer], hooks: list[LoadBalancer
             settle(world, lb, hooks)
 
 
+#: A tier's list has items of each user, which come and go with it.
+ON_TIER = Place("vpc", TIER)
+SCENARIOS_ON_TIER = [
+    pytest.param(Scenario(joining, place=ON_TIER), id="join"),
+    pytest.param(Scenario(changing, place=ON_TIER), id="change"),
+    pytest.param(Scenario(leaving, place=ON_TIER), id="leave"),
+    pytest.param(Scenario(leaving_last, place=ON_TIER), id="leave as the last"),
+    pytest.param(Scenario(made_again, place=ON_TIER), id="made again"),
+]
+
+
 @pytest.mark.parametrize(
     ("replicas", "late", "lying"),
     [
@@ -163,11 +179,21 @@ def come_to_rest(world: World, lbs: list[LoadBalancer], hooks: list[LoadBalancer
 def test_after_a_crash_at_any_write_the_next_calls_come_to_the_same_result(
     scenario: Scenario, replicas: int, *, late: bool, lying: bool
 ) -> None:
+    crash_everywhere(scenario, replicas, late=late, lying=lying)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS_ON_TIER)
+def test_after_a_crash_on_a_tier_the_next_calls_come_to_the_same_result(scenario: Scenario) -> None:
+    crash_everywhere(scenario, 2, late=True, lying=True)
+
+
+def crash_everywhere(scenario: Scenario, replicas: int, *, late: bool, lying: bool) -> None:
+    """Play a scenario as often as it has writes; each time the hooks die after one more."""
     wanted, writes = undisturbed(scenario)
     assert writes > 0
 
     def crash(last: int) -> None:
-        with fresh_world(lying=lying) as (world, new_hook):
+        with fresh_world(scenario.place, lying=lying) as (world, new_hook):
             hooks = [new_hook() for _ in range(replicas)]
             lb, others = scenario.begin(world, hooks[0])
             lb.late = late

@@ -1,11 +1,12 @@
 """Commands fail in every way while a Service joins, changes and leaves a shared address."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from hooks.loadbalancers.hook import LoadBalancersHook
-from tests.integration.loadbalancers.driver import NOTHING, World
+from tests.integration.loadbalancers.driver import NOTHING, World, make_hook
 from tests.integration.loadbalancers.faults import (
     ANSWERS,
     JOBS,
@@ -20,6 +21,7 @@ from tests.integration.loadbalancers.faults import (
     try_for_a_while,
 )
 from tests.integration.loadbalancers.test_shared_addresses import sharing, users
+from tests.integration.loadbalancers.vpc import vpc_world
 
 #: Those that a shared address adds to, or asks in another way.
 READS = [
@@ -29,6 +31,16 @@ READS = [
     "listPortForwardingRules",
 ]
 WRITES = ["createTags", "deleteTags", "deleteLoadBalancerRule", "deleteFirewallRule"]
+#: Those of a tier's list beside them: it has items of each user.
+ON_TIER = [
+    "listNetworkACLs",
+    "listNetworkACLLists",
+    "createNetworkACL",
+    "updateNetworkACLItem",
+    "deleteNetworkACL",
+    "createTags",
+    "deleteTags",
+]
 #: An error, no answer, and one that is out of shape.
 FAULTS = {name: ANSWERS[name] for name in ("431", "530", "timeout", "HTML")}
 
@@ -41,6 +53,34 @@ def test_a_fault_is_reported_the_others_serve_on_and_nothing_leaks(
     fault: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    check_sharing(world, hook, command, fault, caplog)
+
+
+@pytest.fixture
+def tier_world() -> Iterator[World]:
+    with vpc_world() as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("command", "fault"), cases(ON_TIER, {name: ANSWERS[name] for name in ("431", "HTML")})
+)
+def test_on_a_tier_it_is_reported_too_and_the_others_serve_on(
+    tier_world: World, command: str, fault: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud = tier_world.open_cloud()
+    check_sharing(tier_world, make_hook(tier_world, cloud), command, fault, caplog)
+    cloud.close()
+
+
+def check_sharing(
+    world: World,
+    hook: LoadBalancersHook,
+    command: str,
+    fault: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Join, change and leave while a command fails; then let it work again."""
     mail = sharing(world, "mail", 25).settle(hook)
     ip = mail.status["address"]["ip"]
     lb = sharing(world, "web", 80, 81)

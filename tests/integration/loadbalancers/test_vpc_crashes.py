@@ -8,11 +8,17 @@ from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.integration.loadbalancers.driver import LoadBalancer, World, port
 from tests.integration.loadbalancers.test_crashes import (
     VARIANTS,
+    Place,
     Scenario,
+    bound,
+    changing,
     crash_everywhere,
     deletion,
+    endpoints_move,
+    local,
     much,
     nothing_more,
+    other_policies,
     release_behind_our_back,
 )
 from tests.integration.loadbalancers.test_takeover import adoption, fork
@@ -33,7 +39,7 @@ def on_tier(
     *left: str,
     version: str = "",
 ) -> Scenario:
-    return Scenario(begin, ask, left, place="vpc", network=TIER, version=version)
+    return Scenario(begin, ask, left, Place("vpc", TIER, version))
 
 
 def nothing_yet(world: World, hook: LoadBalancersHook) -> LoadBalancer:
@@ -83,6 +89,15 @@ def another_list_and_deletion(world: World, lb: LoadBalancer) -> None:
     lb.delete()
 
 
+def sticky(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    return LoadBalancer(world, ports=[bound(80), bound(443)]).settle(hook)
+
+
+def another_address(world: World, lb: LoadBalancer) -> None:
+    del world
+    lb.change(address=FREE)
+
+
 SCENARIOS = [
     pytest.param(on_tier(nothing_yet, nothing_more), id="create"),
     pytest.param(on_tier(brought, nothing_more, FREE), id="a brought address"),
@@ -103,3 +118,17 @@ def test_after_a_crash_at_any_write_the_next_calls_come_to_the_same_result(
     scenario: Scenario, replicas: int, *, late: bool, lying: bool
 ) -> None:
     crash_everywhere(scenario, replicas, late=late, lying=lying)
+
+
+#: What goes on a tier as on an isolated network: there each variant is tried, here the worst.
+AS_ELSEWHERE = [
+    pytest.param(on_tier(sticky, other_policies), id="change stickiness"),
+    pytest.param(on_tier(local, endpoints_move), id="endpoints move"),
+    pytest.param(on_tier(in_use, another_address), id="change the address"),
+    pytest.param(on_tier(changing, deletion), id="delete while the address changes"),
+]
+
+
+@pytest.mark.parametrize("scenario", AS_ELSEWHERE)
+def test_after_a_crash_of_what_is_as_elsewhere_the_result_is_the_same(scenario: Scenario) -> None:
+    crash_everywhere(scenario, 2, late=True, lying=True)
