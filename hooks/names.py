@@ -23,6 +23,8 @@ CLOUD_CONTROLLER = "cloudstack-cloud-controller"
 TARGET_CLUSTER_OPERATOR = "target-cluster-operator"
 #: On each controller: the operator; the label by which a Metacontroller selects its own.
 LABEL_OWNER = "app.kubernetes.io/name"
+#: On everything that is installed: the project, `cloudstack-metacontroller`.
+LABEL_PROJECT = "app.kubernetes.io/part-of"
 
 # Nodes: labels
 
@@ -349,6 +351,8 @@ REASON_NO_RUNNING_MEMBERS = "NoRunningMembers"
 REASON_NO_ENDPOINTS = "NoReadyEndpoints"
 #: Reason of MembersReady: nodes whose endpoints come and go wait before they join again.
 REASON_NODES_RETURNING = "NodesReturning"
+#: Reason of MembersReady: members stay whose Node is there, and whose CloudStackInstance is gone.
+REASON_INSTANCES_GONE = "InstancesGone"
 #: Reason: no CloudStackInstance is known.
 REASON_NO_INSTANCES = "NoInstances"
 #: Reason: no node with a network is known.

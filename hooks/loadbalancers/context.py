@@ -88,6 +88,7 @@ class CallContext:
         choices: which addresses were chosen lately.
         leases: which leases were seen on addresses.
         returning: seconds for which nodes wait that left and came back, by VM id.
+        node_names: the names of the Nodes that were seen, by VM id.
         held_lanes: kinds of lanes that the call holds for longer than one write.
         cluster_id: returns the id that marks this cluster's resources. Raises KubeError.
         drift_resync: seconds between two drift checks.
@@ -113,6 +114,7 @@ class CallContext:
     monotonic: Monotonic
     pause: Callable[[float], None]
     returning: Mapping[str, float] = field(default_factory=dict)
+    node_names: Mapping[str, str] = field(default_factory=dict)
     held_lanes: set[str] = field(default_factory=set)
 
     def lane(self, *kinds: Literal["owner", "network", "members"]) -> AbstractContextManager[None]:

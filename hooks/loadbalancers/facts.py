@@ -36,6 +36,7 @@ from hooks.loadbalancers.plan.share_tags import user_key
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.policies import read_policies
 from hooks.loadbalancers.request import LoadBalancerRequest
+from hooks.loadbalancers.unlisted import read_unlisted
 from hooks.names import TAG_SERVICE, TAG_SERVICE_UID, TAG_SHARE
 
 
@@ -245,6 +246,7 @@ class _Reader:
             unread_policies=unread_policies,
             members=members,
             unread_members=unread_members,
+            unlisted=read_unlisted(members.values(), self._request, self._context),
             firewall=firewall.result(),
             forwards=listed or (),
             hides_forwards=listed is None,

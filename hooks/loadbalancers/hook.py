@@ -21,6 +21,7 @@ from hooks.loadbalancers.plan.schedule import is_settled, until_check
 from hooks.loadbalancers.recorded import RecordedStatus
 from hooks.loadbalancers.request import LoadBalancerRequest, Request, read
 from hooks.loadbalancers.returns import Returns
+from hooks.loadbalancers.unlisted import NodeNames
 from hooks.names import CLOUDSTACK_API
 from hooks.webhook.hook import Dependencies, Handler, Hook
 from hooks.webhook.reconcile import CallResult, OncePerCall, reconcile
@@ -47,6 +48,7 @@ class LoadBalancersHook(Hook):
         self._jobs = RunningJobs()
         self._checks = LastChecks(dependencies.monotonic)
         self._returns = Returns(dependencies.monotonic)
+        self._node_names = NodeNames()
 
     @property
     def routes(self) -> dict[str, Handler]:
@@ -149,6 +151,7 @@ class LoadBalancersHook(Hook):
             jobs=self._jobs,
             drift_resync=dependencies.config.drift_resync,
             returning=self._returning(request),
+            node_names=self._node_names.note(request.instances),
             default_class=dependencies.config.default_load_balancer_class,
             clock=dependencies.clock,
             monotonic=dependencies.monotonic,

@@ -17,6 +17,7 @@ INSTALLED = tuple(
         "cloudstack-kubernetes-service",
         "cluster-api",
         "configure",
+        "crd-deleted",
         "rights",
         "troubleshooting",
         "uninstall",

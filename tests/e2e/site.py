@@ -104,6 +104,10 @@ class Site:
                 }
             )
             self.set_ready(name, ready=True)
+        self.await_instances(*names)
+
+    def await_instances(self, *names: str) -> None:
+        """Wait until nodes may serve, as their Instances say."""
         instances = self.cluster.api.resource(*INSTANCES, namespaced=False)
 
         def joined() -> bool:

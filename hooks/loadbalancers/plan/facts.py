@@ -33,6 +33,7 @@ class CloudState:
         rules: all rules, ours and others', on the addresses that the plan may use.
         members: for each of our rules, and of those of a former provider, by id: the names of its
             members by VM id.
+        unlisted: members whose Node is there and whose Instance is gone: Node names by VM id.
         policies: the stickiness policies of those of our rules that may have one of ours, by id of
             the rule; a rule that was not looked at is not among them.
         unread_members, unread_policies: CloudStack's words, by id of the rule of ours whose list
@@ -50,6 +51,7 @@ class CloudState:
     free: tuple[str, ...] = ()
     rules: tuple[LoadBalancerRule, ...] = ()
     members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unlisted: Mapping[str, str] = field(default_factory=dict)
     policies: Mapping[str, tuple[StickinessPolicy, ...]] = field(default_factory=dict)
     unread_members: Mapping[str, str] = field(default_factory=dict)
     unread_policies: Mapping[str, str] = field(default_factory=dict)

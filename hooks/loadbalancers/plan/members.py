@@ -14,6 +14,7 @@ from hooks.loadbalancers.plan.rules import RulesPlan
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import (
     REASON_CLOUDSTACK_REFUSED,
+    REASON_INSTANCES_GONE,
     REASON_NO_ENDPOINTS,
     REASON_NO_INSTANCES,
     REASON_NO_MEMBERS,
@@ -23,6 +24,8 @@ from hooks.names import (
 
 #: The reason for which the rules have the members that they should have, and no others.
 ALL_ASSIGNED = "AllAssigned"
+#: Seconds until the Nodes of members without an Instance are looked at again.
+UNLISTED_LOOK = 30.0
 #: How many nodes, and how many refusals, a condition names.
 _NAMED_NODES = 5
 _NAMED_REFUSALS = 3
@@ -92,14 +95,14 @@ def plan_members(facts: Facts, rules: RulesPlan) -> MembersPlan:
         condition = _unread(hidden)
     else:
         found = _condition(facts, wanted, assigned, missing, waits)
-        condition = _while_removing(found, leaves)
+        condition = _while_removing(_while_unlisted(found, facts), leaves)
     return MembersPlan(
         condition=condition,
         actions=(*_together(joins), *_together(leaves)),
         assigned=len(assigned),
         wanted=_count(facts, wanted) if is_counted else None,
         missing=missing,
-        due=min(waits.values(), default=inf),
+        due=min((*waits.values(), *_looks_again(facts)), default=inf),
     )
 
 
@@ -121,7 +124,8 @@ def _changes(
             ids = tuple(each.vm_id for each in new)
             assignments.append(Assign(rule.id, rule.name, ids, tuple(each.name for each in new)))
         # Without any Instance, nothing is known of the nodes, and no member is removed.
-        if (old := tuple(sorted(current - wanted_ids))) and facts.request.instances:
+        leaving = current - wanted_ids - facts.state.unlisted.keys()
+        if (old := tuple(sorted(leaving))) and facts.request.instances:
             removals.append(Remove(rule.id, rule.name, old, _names(facts, old)))
     return assignments, removals
 
@@ -225,6 +229,21 @@ def _unread(hidden: Sequence[str]) -> Condition:
     words = join_sentences(hidden, limit=_NAMED_REFUSALS)
     message = f"Members are unknown, and none is added or removed there: {words}"
     return Condition("MembersReady", "Unknown", REASON_CLOUDSTACK_REFUSED, message)
+
+
+def _looks_again(facts: Facts) -> tuple[float, ...]:
+    """Return when to look at Nodes again: nobody calls when one goes that has no Instance."""
+    return (UNLISTED_LOOK,) if facts.state.unlisted else ()
+
+
+def _while_unlisted(condition: Condition, facts: Facts) -> Condition:
+    """Say that members stay whose Instances are gone, if all others are right."""
+    unlisted = facts.state.unlisted
+    if condition.reason != ALL_ASSIGNED or not unlisted:
+        return condition
+    names = join_names(sorted(unlisted.values()), limit=_NAMED_NODES)
+    message = f"{condition.message}; members stay whose Nodes have lost their Instance: {names}"
+    return replace(condition, reason=REASON_INSTANCES_GONE, message=message)
 
 
 def _while_removing(condition: Condition, leaves: Sequence[Remove]) -> Condition:

@@ -10,11 +10,13 @@ from hooks.names import CLEANUP_FINALIZER
 from tests.controlplane import manifests
 from tests.controlplane.api import ApiError, Object
 from tests.controlplane.polling import PATIENCE, until
+from tests.e2e.load_balancers.conftest import NODES
 from tests.e2e.platform import PROJECT
-from tests.e2e.site import CONTROLLERS, Site
+from tests.e2e.site import CONTROLLERS, INSTANCES, Site
 from tests.e2e.watching import Namespace, ingress, own_condition
 
 CRD = PROJECT / "crds/cloudstackloadbalancers.yaml"
+CRD_OF_INSTANCES = PROJECT / "crds/cloudstackinstances.yaml"
 
 
 def state(shop: Namespace, place: Site, *services: str) -> list[Object]:
@@ -91,6 +93,46 @@ def test_a_crd_that_is_deleted_and_comes_back_costs_no_address(
         until(lambda: len(uids(shop) - old) == 3, "all are made again")
         assert state(shop, place, "one", "two", "three") == before
     assert all(watch.always_there(rule["id"]) for rule in before)
+
+
+def is_served(place: Site) -> bool:
+    """Tell whether Instances can be listed: not while the storage of their kind is made."""
+    try:
+        place.cluster.api.resource(*INSTANCES, namespaced=False).list()
+    except ApiError as error:
+        if error.code in (404, 429):
+            return False
+        raise
+    return True
+
+
+def test_the_crd_of_instances_that_is_deleted_and_comes_back_costs_no_member(
+    shop: Namespace, place: Site
+) -> None:
+    shop.create("web")
+    [before] = state(shop, place, "web")
+    with place.watched() as watch:
+        shop.cluster.kubectl("delete", "-f", CRD_OF_INSTANCES, "--timeout=120s")
+        place.await_quiet(12)
+        shop.cluster.apply(CRD_OF_INSTANCES)
+        until(lambda: is_served(place), "the kind is served again")
+        place.await_instances(*NODES)
+        place.await_quiet()
+    assert state(shop, place, "web") == [before]
+    fewest = min((look.rules[before["id"]]["members"] for look in watch.looks), key=len)
+    assert set(fewest) == set(NODES)
+
+
+def test_instances_that_are_deleted_by_hand_cost_no_member(shop: Namespace, place: Site) -> None:
+    shop.create("web")
+    [before] = state(shop, place, "web")
+    with place.watched() as watch:
+        shop.cluster.kubectl("delete", "csvm", NODES[0], NODES[1])
+        place.await_instances(*NODES)
+        place.await_quiet()
+    assert state(shop, place, "web") == [before]
+    fewest = min((look.rules[before["id"]]["members"] for look in watch.looks), key=len)
+    assert set(fewest) == set(NODES)
 
 
 def await_new_namespace(shop: Namespace) -> None:

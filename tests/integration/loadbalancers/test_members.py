@@ -1,11 +1,16 @@
 """Members follow the nodes: by difference, within a call, and not after a failed read."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from hooks.cloudstack import Cloud
+from hooks.http.bounded_json import Json
+from hooks.kube.client import KubeUnreachable
 from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.loadbalancers.plan.members import UNLISTED_LOOK
 from tests.controlplane.polling import PATIENCE
 from tests.integration.loadbalancers.driver import (
     LoadBalancer,
@@ -15,6 +20,8 @@ from tests.integration.loadbalancers.driver import (
     port,
     start_simulator,
 )
+
+GONE = "2026-11-30T12:00:00Z"
 
 
 def members(world: World) -> set[str]:
@@ -36,6 +43,77 @@ def test_a_node_that_leaves_and_comes_back_is_one_change_each(
     lb.settle(hook)
     assert members(world) == set(world.nodes)
     assert world.writes() == {"assignToLoadBalancerRule": 1}
+
+
+def node_of(instance: Json, **metadata: Any) -> Json:
+    """Return the Node of an Instance, as the API server has it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": instance["metadata"]["name"], **metadata},
+        "spec": {"providerID": instance["spec"]["providerID"]},
+    }
+
+
+@pytest.mark.parametrize("name", ["node-2", "a-name-that-is-not-its-vms"])
+def test_a_node_that_loses_its_instance_stays_a_member_until_it_goes_itself(
+    world: World, hook: LoadBalancersHook, name: str
+) -> None:
+    instance = world.nodes.pop("node-2")
+    instance["metadata"]["name"] = name
+    world.nodes[name] = instance
+    lb = LoadBalancer(world).settle(hook)
+    before = members(world)
+    world.cluster.store.put(node_of(instance))
+    del world.nodes[name]
+    world.simulator.control.clear_calls()
+    lb.settle(hook)
+    assert (members(world), world.writes()) == (before, {})
+    assert lb.reason("MembersReady") == "InstancesGone"
+    # It comes back, or its Node goes: at the next look, for nobody calls.
+    world.nodes[name] = instance
+    lb.settle(hook)
+    assert (lb.reason("MembersReady"), world.writes()) == ("AllAssigned", {})
+    del world.nodes[name]
+    lb.settle(hook)
+    world.cluster.store.objects.pop(f"/api/v1/nodes/{name}")
+    world.advance(UNLISTED_LOOK)
+    lb.settle(hook)
+    assert members(world) == before - {"node-2"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda node: node["spec"].update(providerID="cloudstack:///other"), id="VM"),
+        pytest.param(lambda node: node["metadata"].update(deletionTimestamp=GONE), id="going"),
+        pytest.param(lambda node: node["spec"].clear(), id="no VM"),
+    ],
+)
+def test_a_node_that_is_another_vms_or_goes_keeps_no_member(
+    world: World, hook: LoadBalancersHook, change: Callable[[Json], None]
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    node = node_of(world.nodes.pop("node-2"))
+    change(node)
+    world.cluster.store.put(node)
+    lb.settle(hook)
+    assert members(world) == set(world.nodes)
+
+
+def test_while_the_api_server_does_not_answer_no_member_without_an_instance_goes(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    before = members(world)
+    del world.nodes["node-2"]
+    world.cluster.failure = KubeUnreachable("no route")
+    world.simulator.control.clear_calls()
+    lb.call(hook)
+    assert (members(world), world.writes()) == (before, {})
+    world.cluster.failure = None
+    lb.settle(hook)
+    assert members(world) == before - {"node-2"}
 
 
 def test_an_excluded_node_goes(world: World, hook: LoadBalancersHook) -> None:

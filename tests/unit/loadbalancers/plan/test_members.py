@@ -6,7 +6,12 @@ from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.actions import Assign, MembersTogether
 from hooks.loadbalancers.plan.facts import CloudState, Refusal
 from hooks.loadbalancers.plan.fingerprint import fingerprint
-from hooks.loadbalancers.plan.members import RecordedMembers, plan_members, recorded_members
+from hooks.loadbalancers.plan.members import (
+    UNLISTED_LOOK,
+    RecordedMembers,
+    plan_members,
+    recorded_members,
+)
 from hooks.loadbalancers.request import LoadBalancerRequest
 from tests.unit.loadbalancers.builders import (
     NODES,
@@ -63,6 +68,20 @@ def test_members_change_by_difference(existing: set[str], actions: list[str]) ->
     )
     planned = plan_members(facts(request(), state=state), rules_plan(rule(80, "r")))
     assert texts(planned.actions) == actions
+
+
+def test_a_member_whose_node_is_there_stays_without_its_instance_and_is_named() -> None:
+    state = CloudState(
+        members={"rule-tcp-80": dict.fromkeys({*ALL, "vm-kept", "vm-old"}, "")},
+        unlisted={"vm-kept": "kept"},
+    )
+    planned = plan_members(facts(request(), state=state), rules_plan(rule(80, "r")))
+    assert texts(planned.actions) == ["remove vm-old from rule r"]
+    assert planned.condition.reason == "InstancesGone"
+    assert planned.condition.message == (
+        "3 of 3 members are assigned; members stay whose Nodes have lost their Instance: kept"
+    )
+    assert planned.due == UNLISTED_LOOK
 
 
 def test_members_of_several_rules_are_assigned_together() -> None:
