@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from simulator.loading import WorldError, world_names
 from simulator.server import Simulator
+from simulator.world import NEWEST
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -23,7 +24,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add(
         "--api-version",
         type=api_version,
-        default="4.22",
+        default=NEWEST,
         help="the CloudStack version to imitate (default %(default)s)",
     )
     add("--job-delay", type=seconds, default=0.05, help="seconds a job takes (default %(default)s)")

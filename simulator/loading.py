@@ -35,7 +35,7 @@ from simulator.model import (
     VirtualMachine,
     Zone,
 )
-from simulator.world import Table, World
+from simulator.world import NEWEST, Table, World
 
 FOLDER = Path(__file__).parent / "worlds"
 EPOCH = 1767225600.0  # everything in a world file was created on 2026-01-01
@@ -75,7 +75,7 @@ def world_names() -> list[str]:
 
 
 def load_world(
-    name: str, *, vms: int | None = None, api_version: str = "4.22", clock: Clock | None = None
+    name: str, *, vms: int | None = None, api_version: str = NEWEST, clock: Clock | None = None
 ) -> World:
     """Make the world of a file.
 

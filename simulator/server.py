@@ -18,6 +18,7 @@ from simulator.faults import FaultError
 from simulator.loading import load_world
 from simulator.model import User
 from simulator.staging import StagingError
+from simulator.world import NEWEST
 
 API_PATH = "/client/api"
 CONTROL_PATH = "/simulator/"
@@ -188,7 +189,7 @@ class Simulator:
         port: int = 0,
         bind: str = "127.0.0.1",
         vms: int | None = None,
-        api_version: str = "4.22",
+        api_version: str = NEWEST,
         job_delay: float = 0.02,
         timing: str = "off",
         clock: Clock | None = None,

@@ -92,10 +92,14 @@ class Settings:
     scale_replaces: bool = False
 
 
+#: The CloudStack that was recorded, and is imitated where no other version is asked for.
+NEWEST = "4.22"
+
+
 class World:
     """Everything that a CloudStack installation knows; callers hold one lock while they use it."""
 
-    def __init__(self, name: str, clock: Clock, api_version: str = "4.22") -> None:
+    def __init__(self, name: str, clock: Clock, api_version: str = NEWEST) -> None:
         self.name = name
         self.clock = clock
         self.api_version = api_version

@@ -15,10 +15,12 @@ from ipaddress import IPv4Network
 import pytest
 
 from simulator.server import Simulator
+from simulator.world import NEWEST
 from tests.contract.cloud import Cloud, Credentials, Json
 
-#: Worlds of one zone and of two.
-WORLDS = ("small", "two-zones")
+#: Worlds of one zone and of two, and the versions of CloudStack that the first one is of, besides
+#: the simulator's own: the oldest that is promised, and one between.
+WORLDS = ("small", "two-zones", "small of 4.18", "small of 4.20")
 LOG = logging.getLogger(__name__)
 REAL_URL = os.environ.get("CLOUDSTACK_URL")
 #: Marks tests that need a VPC: they run on the world that has one.
@@ -52,7 +54,8 @@ def users(request: pytest.FixtureRequest) -> Iterator[Users]:
         user = Credentials(os.environ["CLOUDSTACK_API_KEY"], os.environ["CLOUDSTACK_SECRET_KEY"])
         yield Users(REAL_URL, user, other, poll=0.5)
         return
-    with Simulator(request.param, job_delay=0.005) as simulator:
+    world, _, version = request.param.partition(" of ")
+    with Simulator(world, api_version=version or NEWEST, job_delay=0.005) as simulator:
         mine, others = (
             Credentials(simulator.keys[name].api_key, simulator.keys[name].secret_key)
             for name in ("user", "other")
@@ -80,6 +83,13 @@ def other(users: Users) -> Iterator[Cloud]:
 @pytest.fixture(scope="session")
 def capability(cloud: Cloud) -> Json:
     return dict(cloud.ok("listCapabilities")["capability"])
+
+
+@pytest.fixture(scope="session")
+def version(capability: Json) -> tuple[int, int]:
+    """The CloudStack's version, as (4, 22)."""
+    major, minor = capability["cloudstackversion"].split(".")[:2]
+    return int(major), int(minor)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,9 @@ LIST = "listKubernetesClusters"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _service(capability: Json) -> None:
+def _service(capability: Json, version: tuple[int, int]) -> None:
+    if version < (4, 19):
+        pytest.skip("createKubernetesCluster takes no clustertype before 4.19")
     if not capability.get("kubernetesserviceenabled"):
         pytest.skip("cloud.kubernetes.service.enabled is false")
 

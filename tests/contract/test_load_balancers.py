@@ -154,9 +154,10 @@ def test_protocol_name_and_algorithm_change_in_place(
     assert listed(cloud, rule)["state"] == "Active"
 
 
-def test_ranges_change_in_place_since_4_22(cloud: Cloud, address: Json, capability: Json) -> None:
-    major, minor = capability["cloudstackversion"].split(".")[:2]
-    if (int(major), int(minor)) < (4, 22):
+def test_ranges_change_in_place_since_4_22(
+    cloud: Cloud, address: Json, version: tuple[int, int]
+) -> None:
+    if version < (4, 22):
         pytest.skip("updateLoadBalancerRule takes no cidrlist before 4.22")
     rule = created(cloud, address, cidrlist="0.0.0.0/0")
     changed = cloud.done("updateLoadBalancerRule", id=rule["id"], cidrlist="10.0.0.0/8")
