@@ -14,8 +14,6 @@ SCHEMA = CHART / "values.schema.json"
 VALUES = CHART / "values.yaml"
 HEADER = "# Made by `make manifests` from values.schema.json, which refuses what does not fit.\n"
 WIDTH = 100
-#: Helm's own: charts that are part of others receive it; it has no default.
-HELMS_OWN = "global"
 
 
 @dataclass(frozen=True)
@@ -45,10 +43,8 @@ def schema() -> Mapping[str, Any]:
 
 
 def described(fields: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[Value]:
-    """List a schema's values, each group before its members, without Helm's own."""
+    """List a schema's values, each group before its members."""
     for name, field in fields["properties"].items():
-        if name == HELMS_OWN:
-            continue
         group = "properties" in field
         yield Value((*path, name), field, group)
         if group:

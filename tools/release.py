@@ -29,12 +29,13 @@ KUSTOMIZATIONS = (
     "deploy/status-page/kustomization.yaml",
     "deploy/target-cluster-operator/kustomization.yaml",
 )
+CHART = "deploy/chart/Chart.yaml"
 CHART_VALUES = "deploy/chart/values.schema.json"
 #: Every file that repeats the version, but those that `make manifests` and `make reference` write.
 PLACES = (
     "pyproject.toml",
     "hooks/__init__.py",
-    "deploy/chart/Chart.yaml",
+    CHART,
     CHART_VALUES,
     *KUSTOMIZATIONS,
     "docs/guides/cloudstack-kubernetes-service.md",
@@ -96,6 +97,8 @@ def name_image(name: str, project: Path = PROJECT) -> None:
         file = project / place
         own = f"  - name: {IMAGE}\n"
         file.write_text(file.read_text().replace(own, f"{own}    newName: {name}\n"))
+    file = project / CHART
+    file.write_text(file.read_text().replace(f"image: {IMAGE}:", f"image: {name}:"))
     file = project / CHART_VALUES
     file.write_text(file.read_text().replace(f'"default": "{IMAGE}"', f'"default": "{name}"'))
 

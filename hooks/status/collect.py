@@ -21,10 +21,11 @@ from hooks.kube.client import (
     KubeError,
     KubeRefused,
     KubeRequest,
+    KubeUnreachable,
     NotFound,
     Pages,
 )
-from hooks.kube.kinds import EVENT, NODE, SERVICE, Kind
+from hooks.kube.kinds import EVENT, NODE, SERVICE, Kind, version_path
 from hooks.kube.objects import part
 from hooks.names import (
     API_VERSION,
@@ -188,8 +189,22 @@ class Collector:
     def _objects(
         self, kind: Kind, row: Callable[[Json], R], deadline: Deadline
     ) -> tuple[list[R], int]:
-        read = [row(obj) for obj in self._pages(kind, {}, deadline)]
+        try:
+            read = [row(obj) for obj in self._pages(kind, {}, deadline)]
+        except KubeUnreachable:
+            # For a kind that it does not serve, the API server has no answer in JSON.
+            if kind.group and not self._serves(kind, deadline):
+                raise NotFound(kind.path(), 404, NOT_INSTALLED) from None
+            raise
         return read[:MAX_READ], self._count_unread(kind, len(read), deadline)
+
+    def _serves(self, kind: Kind, deadline: Deadline) -> bool:
+        """Tell whether the API server has a kind. Raises KubeError."""
+        groups = self._kube.get("/apis", deadline=deadline).get("groups")
+        if all(each.get("name") != kind.group for each in groups or ()):
+            return False
+        version = self._kube.get(version_path(kind.api_version), deadline=deadline)
+        return any(each.get("name") == kind.plural for each in version.get("resources") or ())
 
     def _services(self, deadline: Deadline) -> tuple[list[rows.ServiceRow], int]:
         """Read the Services of type LoadBalancer; of an older API server, all Services."""

@@ -13,6 +13,13 @@ from tools.chart_values import CHART
 
 CI = CHART / "ci"
 CLOUD, OPERATOR = "cloudController", "targetClusterOperator"
+#: The labels that say which release of which chart an object is of.
+OF_A_RELEASE = {
+    "helm.sh/chart",
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/version",
+    "app.kubernetes.io/managed-by",
+}
 #: An object's kind, namespace and name.
 Identity = tuple[str, str, str]
 
@@ -48,9 +55,21 @@ def by_identity(objects: Iterable[Object]) -> dict[Identity, Object]:
     return found
 
 
-def of_chart(*arguments: str | Path, crds: bool = True) -> dict[Identity, Object]:
-    """Render the chart; return its objects."""
-    return by_identity(read(helm.template(*arguments, crds=crds)).objects)
+def of_chart(
+    *arguments: str | Path, chart: Path = CHART, crds: bool = True
+) -> dict[Identity, Object]:
+    """Render the chart; return its objects without `helm test` and the labels of a release."""
+    rendered = read(helm.template(*arguments, "--skip-tests", chart=chart, crds=crds)).objects
+    return by_identity(map(without_release, rendered))
+
+
+def without_release(obj: Object) -> Object:
+    """Return an object as it is outside of releases."""
+    metadata = dict(obj["metadata"])
+    labels = {
+        key: value for key, value in metadata.pop("labels", {}).items() if key not in OF_A_RELEASE
+    }
+    return {**obj, "metadata": metadata | ({"labels": labels} if labels else {})}
 
 
 def deployment(found: Mapping[Identity, Object], name: str) -> Object:

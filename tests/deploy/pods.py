@@ -117,6 +117,19 @@ class Pod:
             for process in self.processes.values():
                 process.stop(self.spec["terminationGracePeriodSeconds"])
 
+    def ended(self) -> int:
+        """Run the only container of a pod that is never started again; return its exit code."""
+        self.folder.mkdir(parents=True)
+        for volume in self.spec["volumes"]:
+            self._mount(volume)
+        [each] = self.spec["containers"]
+        process = self._start(each)
+        try:
+            polling.until(lambda: not process.alive, f"{each['name']} ends")
+            return int(process.code or 0)
+        finally:
+            process.stop()
+
     def until_ready(self, name: str) -> None:
         """Wait until a container's startup probe, then its readiness probe succeeds."""
         each, process = container(self.spec, name), self.processes[name]

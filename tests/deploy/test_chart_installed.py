@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 
 from simulator.server import Simulator
 from tests.controlplane import ControlPlane, polling
+from tests.controlplane.api import Object
 from tests.deploy import installed
 from tests.deploy.checkout import make_checkout
-from tests.deploy.pods import Moved, secret_of_files
+from tests.deploy.pods import Moved, Pod, secret_of_files
 from tests.deploy.reader import Reader, move
 from tests.deploy.rendering import CLOUD_CONTROLLER, PROJECT, container, environment, text
 from tests.deploy.site import ids
@@ -126,6 +128,45 @@ def test_what_is_uninstalled_keeps_its_addresses_and_goes_on_when_it_is_back(
             "the CRD goes, and all of its kind before it",
         )
         assert not any(reader.in_cloudstack().values())
+
+
+def waiting(reader: Reader) -> Object | None:
+    """Return the pod of `helm test` that has not run; one that failed stays until the next test."""
+    found = reader.resource("v1", "pods").find("cloudstack-check", "kube-system")
+    return found if found and found["status"]["phase"] == "Pending" else None
+
+
+def tested(reader: Reader) -> tuple[bool, str]:
+    """Run `helm test`, and its pod as kubelet would; return whether it passes, and its log."""
+    pods = reader.resource("v1", "pods")
+    with ThreadPoolExecutor(1) as helm:
+        told = helm.submit(lambda: reader.does("Test"))
+        found = polling.until(lambda: waiting(reader), "its pod")
+        as_template = {"metadata": found["metadata"], "spec": {"template": {"spec": found["spec"]}}}
+        reader.pods += 1
+        pod = Pod(reader.cluster, as_template, reader.folder / f"pod-{reader.pods}")
+        ended = {"status": {"phase": "Failed" if pod.ended() else "Succeeded"}}
+        pods.patch("cloudstack-check", ended, "kube-system", subresource="status")
+        passes = told.exception() is None
+    return passes, (pod.folder / "hooks.log").read_text()
+
+
+def test_helm_test_says_whether_what_is_installed_works(reader: Reader) -> None:
+    reader.does("The cloud controller")
+    reader.cluster.start_controllers()
+    with reader.running(CLOUD):
+        reader.join()
+        reader.address()
+    # No pod is ready, as the Deployment's controller would say.
+    passes, log = tested(reader)
+    assert not passes
+    assert "0 of 1 pods are ready" in log
+    ready = {"status": {"replicas": 1, "readyReplicas": 1}}
+    namespace, name = CLOUD
+    reader.resource("apps/v1", "deployments").patch(name, ready, namespace, subresource="status")
+    passes, log = tested(reader)
+    assert passes, log
+    assert not reader.resource("v1", "pods").find("cloudstack-check", "kube-system")
 
 
 def test_what_kustomize_applied_becomes_helms(reader: Reader) -> None:

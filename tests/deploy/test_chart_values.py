@@ -20,7 +20,7 @@ from tests.deploy.rendering import (
     render,
 )
 from tools import helm
-from tools.chart_values import CHART, HELMS_OWN, VALUES, described, schema
+from tools.chart_values import CHART, VALUES, described, schema
 
 pytestmark = pytest.mark.usefixtures("control_plane_binaries", "helm_program")
 
@@ -55,9 +55,9 @@ def test_the_schema_lets_nothing_pass_that_it_does_not_know() -> None:
     whole = schema()
     found = list(objects_of(whole))
     assert len(found) > 10
-    helms_own = whole["properties"][HELMS_OWN]
+    of_other_charts = whole["properties"]["global"]
     for part in found:
-        if part is not helms_own:
+        if part is not of_other_charts:
             assert part["additionalProperties"] is not True, part
             assert part["additionalProperties"] is False or part["additionalProperties"]["type"]
     for value in described(whole):
@@ -65,8 +65,34 @@ def test_the_schema_lets_nothing_pass_that_it_does_not_know() -> None:
             assert value.field["required"] == list(value.field["properties"])
 
 
+SPREAD = {"topologyKey": "rack", "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}
+#: Another value than the default for each that all pods have.
+OF_PODS: dict[str, Any] = {
+    "affinity": {
+        "podAntiAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [
+                {"topologyKey": "rack", "labelSelector": {"matchLabels": {"app": "noisy"}}}
+            ]
+        }
+    },
+    "priorityClassName": "system-node-critical",
+    "podLabels": {"example.com/team": "platform"},
+    "serviceAccount.annotations": {"example.com/role": "cloud"},
+    "extraEnv": [{"name": "TZ", "value": "UTC"}],
+    "extraVolumes": [{"name": "authority", "configMap": {"name": "private-authority"}}],
+    "extraVolumeMounts": [{"name": "tmp", "mountPath": "/var/spool"}],
+}
 #: Another value than the default for each.
 OTHER: dict[str, Any] = {
+    **{
+        f"{group}.{name}": value
+        for group in (CLOUD, OPERATOR, "statusPage")
+        for name, value in OF_PODS.items()
+    },
+    f"{CLOUD}.topologySpreadConstraints": [SPREAD],
+    f"{OPERATOR}.topologySpreadConstraints": [SPREAD],
+    f"{CLOUD}.cloudConfig": "[Global]\napi-url = https://cloud.example.com/client/api\n",
+    f"{CLOUD}.cloudConfigSecret": "cloud-of-the-east",
     f"{CLOUD}.enabled": False,
     f"{CLOUD}.metacontroller": "cluster",
     f"{CLOUD}.replicas": 0,
@@ -105,15 +131,24 @@ OTHER: dict[str, Any] = {
     "statusPage.tolerations": [{"key": "example.com/reserved", "operator": "Exists"}],
     "statusPage.podAnnotations": {"example.com/team": "platform"},
     "image.repository": "registry.example.com/cloudstack-metacontroller",
-    "image.tag": f"0.2.0@sha256:{'0' * 64}",
+    "image.tag": "0.2.0",
+    "image.digest": f"sha256:{'0' * 64}",
     "image.pullPolicy": "Always",
     "metacontroller.image.repository": "registry.example.com/metacontroller",
     "metacontroller.image.tag": "v4.17.3",
+    "metacontroller.image.digest": f"sha256:{'1' * 64}",
     "metacontroller.image.pullPolicy": "Always",
     "metacontroller.resources": {"requests": {"memory": "96Mi"}},
     "imagePullSecrets": ["registry"],
     "apiServer.host": "192.0.2.10",
     "apiServer.port": 443,
+    "commonLabels": {"example.com/team": "platform"},
+    "monitoring.labels": {"release": "prometheus"},
+    "monitoring.interval": "15s",
+    "monitoring.scrapeTimeout": "10s",
+    "monitoring.dashboardLabels": {"example.com/grafana": "main"},
+    "monitoring.dashboardAnnotations": {"grafana_folder": "CloudStack"},
+    "global.imageRegistry": "registry.example.com/mirror",
 }
 
 
@@ -122,6 +157,8 @@ BEFORE: dict[str, Any] = {
     f"{OPERATOR}.enabled": True,
     "statusPage.enabled": True,
     "apiServer.host": "api.example.com",
+    f"{CLOUD}.podMonitor": True,
+    f"{CLOUD}.dashboards": True,
 }
 WITH_CLUSTERS: dict[str, Any] = {**BEFORE, f"{CLOUD}.metacontroller": "cluster"}
 
@@ -136,6 +173,11 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[Identit
     }
 
 
+def _other(before: Mapping[str, Any], name: str) -> Any:
+    """Return another value than the one before."""
+    return not before[name] if isinstance(before.get(name), bool) else OTHER[name]
+
+
 @pytest.mark.parametrize("name", leaves())
 def test_each_value_changes_what_is_rendered(
     tmp_path: Path, rendered: dict[str, dict[Identity, Object]], name: str
@@ -143,7 +185,7 @@ def test_each_value_changes_what_is_rendered(
     only_cluster = ("tls", "networkPolicy", "metacontrollerAccount")
     behind_a_service = name in {f"{CLOUD}.{value}" for value in only_cluster}
     before = WITH_CLUSTERS if behind_a_service else BEFORE
-    changed = of_chart(*values(tmp_path, {**before, name: OTHER[name]}))
+    changed = of_chart(*values(tmp_path, {**before, name: _other(before, name)}))
     assert changed != rendered["cluster" if behind_a_service else "own"]
 
 
@@ -163,7 +205,9 @@ def test_everything_chosen_is_laid_over_the_deployments() -> None:
     assert len(variables) == len(
         hooks["env"]
     )  # Helm 4 applies server-side, where none may be twice
-    assert hooks["image"] == "registry.example.com/cloudstack-metacontroller:0.1.0"
+    name, _, digest = hooks["image"].partition("@sha256:")
+    assert name == "registry.example.com/mirror/cloudstack-metacontroller:0.1.0"
+    assert len(digest) == 64
     assert hooks["imagePullPolicy"] == "Always"
     assert cloud["spec"]["imagePullSecrets"] == [{"name": "registry"}]
     own = render(CLOUD_CONTROLLER).deployment()["spec"]["template"]
@@ -176,6 +220,12 @@ def test_everything_chosen_is_laid_over_the_deployments() -> None:
     assert variables["WATCH_NAMESPACE"] == "target-cluster-system,shop"
     assert variables["TLS_CLIENT_CA_FILE"]
     assert "nodeSelector" not in operator["spec"]
+
+
+def test_the_notes_ask_for_no_secret_that_the_chart_makes(tmp_path: Path) -> None:
+    arguments = values(tmp_path, {f"{CLOUD}.cloudConfig": OTHER[f"{CLOUD}.cloudConfig"]})
+    said = helm.run("install", "any", CHART, "--dry-run=client", *arguments)
+    assert "create secret" not in said.partition("\nNOTES:\n")[2]
 
 
 def test_the_protection_knows_the_account_of_the_clusters_metacontroller(tmp_path: Path) -> None:
@@ -262,6 +312,56 @@ def test_the_settings_that_may_be_made_are_those_that_the_manifests_leave_open()
         ),
         pytest.param({f"{OPERATOR}.shard": "a-b"}, f"/{OPERATOR}/shard", id="no shard"),
         pytest.param({"image.tag": "a b"}, "/image/tag", id="no tag"),
+        pytest.param({"image.digest": "sha256:0"}, "/image/digest", id="no digest"),
+        pytest.param(
+            {"image.tag": f"1@sha256:{'0' * 64}"}, "/image/tag", id="a digest is no part of a tag"
+        ),
+        pytest.param(
+            {"global.imageRegistry": "https://r.example.com"},
+            "/global/imageRegistry",
+            id="no registry",
+        ),
+        pytest.param(
+            {f"{CLOUD}.podLabels": {"app.kubernetes.io/name": "mine"}},
+            f"/{CLOUD}/podLabels/app.kubernetes.io~1name",
+            id="the label of the selector",
+        ),
+        pytest.param(
+            {f"{CLOUD}.affinity": {"nodeAffinty": {}}}, f"/{CLOUD}/affinity.*nodeAffinty", id="typo"
+        ),
+        pytest.param(
+            {f"{CLOUD}.extraEnv": [{"name": "A", "value": "b", "valueFrom": {}}]},
+            f"/{CLOUD}/extraEnv/0",
+            id="two values",
+        ),
+        pytest.param(
+            {f"{CLOUD}.extraEnv": [{"name": "BIND", "value": ":80"}]},
+            "extraEnv: BIND is set already, by the chart or in settings",
+            id="what the chart sets",
+        ),
+        pytest.param(
+            {
+                f"{CLOUD}.settings": {"LOG_LEVEL": "info"},
+                f"{CLOUD}.extraEnv": [{"name": "LOG_LEVEL", "value": "debug"}],
+            },
+            "extraEnv: LOG_LEVEL is set already",
+            id="what settings set",
+        ),
+        pytest.param(
+            {f"{CLOUD}.extraVolumes": [{"name": "tmp", "emptyDir": {}}]},
+            'extraVolumes: "tmp" is a volume of the chart',
+            id="a volume of the chart",
+        ),
+        pytest.param(
+            {
+                f"{CLOUD}.extraVolumes": [
+                    {"name": "a", "emptyDir": {}, "secret": {"secretName": "b"}}
+                ]
+            },
+            f"/{CLOUD}/extraVolumes/0",
+            id="two kinds of volume",
+        ),
+        pytest.param({"monitoring.interval": "often"}, "/monitoring/interval", id="no interval"),
         pytest.param({"image.repository": "https://x/y"}, "/image/repository", id="no repository"),
         pytest.param({"apiServer.port": 0}, "/apiServer/port", id="no port"),
         pytest.param({"imagePullSecrets": ["", "b"]}, "/imagePullSecrets/0", id="no name"),
@@ -279,6 +379,7 @@ def test_a_wrong_value_is_refused_by_its_name(
     [
         pytest.param({}, id="default"),
         pytest.param({f"{CLOUD}.metacontroller": "cluster"}, id="cluster's Metacontroller"),
+        pytest.param({f"{CLOUD}.cloudConfigSecret": "east"}, id="another Secret"),
         pytest.param({f"{CLOUD}.enabled": False, f"{OPERATOR}.enabled": True}, id="operator"),
         pytest.param(
             {f"{OPERATOR}.enabled": True, f"{OPERATOR}.metacontroller": "own"}, id="both operators"

@@ -1,6 +1,6 @@
 {{/*
 An operator: files of files/<name>, which kustomize renders from deploy/, with the values laid over
-its Deployment. Takes:
+their objects. Takes:
   name      the folder in files/
   values    the operator's values
   settings  the environment of its hooks, by variable
@@ -25,26 +25,27 @@ its Deployment. Takes:
 {{- $files = append $files "two-replicas" }}
 {{- end }}
 {{- range $files }}
-{{- $path := printf "files/%s/%s.yaml" $.name . }}
-{{- range $text := $.root.Files.Get $path | required $path | splitList "\n---\n" }}
+{{- include "cloudstack-metacontroller.objects" (merge (dict "file" (printf "%s/%s" $.name .)) $) }}
+{{- end }}
+{{- end }}
+
+{{/* The objects of a file of files/; takes file, and what an operator takes. */}}
+{{- define "cloudstack-metacontroller.objects" -}}
+{{- $path := printf "files/%s.yaml" .file }}
+{{- range $text := .root.Files.Get $path | required $path | splitList "\n---\n" }}
 {{- range $.replaced }}
 {{- $text = replace (first .) (last .) $text }}
 {{- end }}
 {{- $object := fromYaml $text }}
 {{- if not (has $object.metadata.name $.leftOut) }}
----
-{{ if eq $object.kind "Deployment" }}
-{{- include "cloudstack-metacontroller.over-deployment" (dict
-  "deployment" $object
+{{- include "cloudstack-metacontroller.over-object" (dict
+  "object" $object
   "values" $.values
   "settings" $.settings
   "root" $.root
 ) }}
-{{- toYaml $object }}
-{{- else }}
-{{- trim $text }}
-{{- end }}
+---
+{{ toYaml $object }}
 {{ end }}
-{{- end }}
 {{- end }}
 {{- end }}

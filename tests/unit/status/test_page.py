@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import threading
+from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 
 from hooks.http.deadline import Deadline
-from hooks.kube.client import KubeError, KubeRefused, KubeUnreachable, NotFound
+from hooks.kube.client import KubeError, KubeRefused, KubeUnreachable
+from hooks.names import CLOUDSTACK_GROUP
 from hooks.status import collect
 from hooks.status.hook import StatusHook
 from hooks.status.page import MAX_EVENTS, MAX_ROWS, MAX_TROUBLES
@@ -297,15 +299,37 @@ def test_an_older_api_server_is_asked_for_all_services() -> None:
     assert [row["name"] for row in said(hook)["loadBalancers"]["rows"]] == ["shop/web"]
 
 
-def test_operators_that_are_not_installed_are_no_trouble() -> None:
-    class Bare(MemoryKube):
-        def answer(self, call: Any) -> Json:
-            if call.path.startswith("/apis/"):
-                raise NotFound(f"GET {call.path}", 404, "the server could not find it")
-            return super().answer(call)
+class Partly(MemoryKube):
+    """An API server that serves some kinds of ours; of others it says "404 page not found"."""
 
-    hook = StatusHook(dependencies(Bare(), clock=lambda: NOW))
-    assert said(hook)["troubles"]["total"] == 0
+    def __init__(self, groups: Mapping[str, Sequence[str]]) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def answer(self, call: Any) -> Json:
+        if call.path == "/apis":
+            return {"groups": [{"name": name} for name in self.groups]}
+        if not call.path.startswith("/apis/"):
+            return super().answer(call)
+        _, _, group, _, *kind = call.path.split("/")
+        if group in self.groups and not kind:
+            return {"resources": [{"name": name} for name in self.groups[group]]}
+        raise KubeUnreachable(f"GET {call.path}: HTTP 404 without a JSON object")
+
+
+@pytest.mark.parametrize(
+    ("groups", "unread"),
+    [
+        pytest.param({}, 0, id="neither operator is installed"),
+        pytest.param({CLOUDSTACK_GROUP: []}, 0, id="a CRD is gone, and its group is served"),
+        pytest.param({CLOUDSTACK_GROUP: ["cloudstackinstances"]}, 1, id="served, and no answer"),
+    ],
+)
+def test_kinds_that_are_not_served_are_no_trouble(
+    groups: Mapping[str, Sequence[str]], unread: int
+) -> None:
+    hook = StatusHook(dependencies(Partly(groups), clock=lambda: NOW))
+    assert said(hook)["troubles"]["total"] == unread
     assert "not installed" in read(hook)
 
 

@@ -117,3 +117,4 @@ def test_the_image_is_named_in_manifests_and_chart(project: Path) -> None:
             in (project / place).read_text()
         )
     assert f'"default": "{name}"' in (project / release.CHART_VALUES).read_text()
+    assert f"image: {name}:" in (project / release.CHART).read_text()
