@@ -9,7 +9,7 @@ from typing import assert_never
 from hooks.cloudstack.commands import firewall, loadbalancing, network
 from hooks.cloudstack.commands.parameters import Command
 from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tags
-from hooks.cloudstack.errors import CONFLICT, CallStopped, Refused, Unauthorized
+from hooks.cloudstack.errors import CONFLICT, CallStopped, JobRunning, Refused, Unauthorized
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.client import Conflict, NotFound
 from hooks.kube.services import load_balancers_path
@@ -252,7 +252,12 @@ def _change_members(
     """Change a rule's members, which are not known until the change is seen to be done."""
     known = context.members.get(rule_id)
     context.members.forget(rule_id)
-    context.run(_command(action))
+    try:
+        context.run(_command(action))
+    except JobRunning as running:
+        if known is not None:
+            context.members.expect(running.job_id, rule_id, members_after(known, action))
+        raise
     if known is not None:
         context.members.keep(rule_id, members_after(known, action))
 

@@ -43,7 +43,13 @@ from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.loadbalancers.tagging import Tagging
 from hooks.names import REASON_CLOUDSTACK_REFUSED
 from hooks.webhook.contract import Plan
-from hooks.webhook.reconcile import ANSWER_MARGIN, Call, OncePerCall, Outdated
+from hooks.webhook.reconcile import (
+    ANSWER_MARGIN,
+    CONTINUE_AFTER,
+    Call,
+    OncePerCall,
+    Outdated,
+)
 
 #: The Ready reason for an error, by its class. Any other is `CloudStackUnreachable`.
 _REASONS = {
@@ -51,8 +57,6 @@ _REASONS = {
     Refused: REASON_CLOUDSTACK_REFUSED,
     Throttled: "CloudStackThrottles",
 }
-#: Seconds until Metacontroller calls again after a lane was not free in time.
-BUSY_AGAIN = 0.1
 #: Changes of members have a lane of their own, and run beside what comes after them: one at a time,
 #: so that members are added before others are removed.
 _MEMBERS = actions.Assign | actions.Remove | actions.MembersTogether
@@ -207,8 +211,8 @@ class LoadBalancerCall(Call[Facts, Action]):
             return Plan(status.unchanged(request, self.wait))
         if isinstance(error, JobRunning | NetworkBusy | TimeUp) or is_out_of_time:
             answer = status.unfinished(request, now, str(error), status=self.planned)
-            if isinstance(error, NetworkBusy):  # it has waited: the lane may be free by now
-                answer["resyncAfterSeconds"] = BUSY_AGAIN
+            # It has waited: the job may have ended by now, or the lane be free.
+            answer["resyncAfterSeconds"] = CONTINUE_AFTER
             return Plan(answer)
         reasons = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
         reason = next(reasons, "CloudStackUnreachable")

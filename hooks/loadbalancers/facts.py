@@ -15,6 +15,7 @@ from hooks.cloudstack.errors import (
 )
 from hooks.cloudstack.models.account import ResourceLimit
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl, PortForwardingRule
+from hooks.cloudstack.models.jobs import Job
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.http.deadline import Deadline
@@ -49,7 +50,7 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
         CloudStackError: something could not be read; a part is never used.
         KubeError: the Service must be read, and the API server does not answer.
     """
-    client, deadline = context.cloud.client, context.deadline
+    deadline = context.deadline
     facts = Facts(
         request=request,
         now=context.clock(),
@@ -63,9 +64,7 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
         facts = _with_service(facts, context)
     if is_abandoned(facts):
         return facts
-    context.jobs.wait(
-        context.uid, lambda job: client.wait_for(job, deadline), now=context.monotonic()
-    )
+    context.jobs.wait(context.uid, lambda job: _end(job, context), now=context.monotonic())
     if request.lacks_namespace:
         tagged = tagged_namespace(request, facts.cluster_id, context)
         request = replace(request, tagged_namespace=tagged)
@@ -73,6 +72,12 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
     is_left_alone = facts.still_wants if request.is_deleting else facts.is_orphan
     is_left_alone = is_left_alone and not facts.acquiring.place
     return facts if is_left_alone else _with_cloud_state(facts, context)
+
+
+def _end(job: Job, context: CallContext) -> None:
+    """Wait for a job of an earlier call; one that changed members tells what they are now."""
+    context.cloud.client.wait_for(job, context.deadline)
+    context.members.note_end(job.id)
 
 
 def observe_again(facts: Facts, address_id: str, context: CallContext) -> Facts | None:

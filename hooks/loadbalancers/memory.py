@@ -103,6 +103,7 @@ class MemberLists:
         self._lists = dict(recorded.lists)
         self._policies: dict[str, tuple[StickinessPolicy, ...]] = {}
         self._stale: set[str] = set()
+        self._expected: dict[str, tuple[str, Members]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -143,6 +144,20 @@ class MemberLists:
         """Have the members of a rule read: a change of them begins, or was refused."""
         with self._lock:
             self._lists.pop(rule_id, None)
+            others = ((job, each) for job, each in self._expected.items() if each[0] != rule_id)
+            self._expected = dict(others)
+
+    def expect(self, job_id: str, rule_id: str, members: Members) -> None:
+        """Remember what a rule's members are if a job ends well that outlives its call."""
+        with self._lock:
+            self._expected[job_id] = (rule_id, members)
+
+    def note_end(self, job_id: str) -> None:
+        """Keep what was expected of a job that has ended well."""
+        with self._lock:
+            expected = self._expected.pop(job_id, None)
+        if expected:
+            self.keep(*expected)
 
     def policies(self, rule_id: str) -> tuple[StickinessPolicy, ...] | None:
         """Return the stickiness policies of a rule; None if they have to be read."""

@@ -19,8 +19,10 @@ Action = TypeVar("Action")
 
 #: Seconds kept back from the deadline for answering.
 ANSWER_MARGIN = 0.5
-#: Seconds after which Metacontroller calls again when work is left.
+#: Seconds after which Metacontroller calls again when work is left that this call could not do.
 RESUME_AFTER = 1.0
+#: The same when nothing but the time of the call is up: its work goes on meanwhile.
+CONTINUE_AFTER = 0.1
 #: How many refusals of outdated actions end a call, and after how many seconds the next one is due.
 MAX_CONFLICTS = 3
 CONFLICT_RESUME_AFTER = 5.0
@@ -131,11 +133,11 @@ def _work(
         if plan.actions and (is_repeated or passes > MAX_PASSES):
             left = join_sentences([str(action) for action in plan.actions], limit=5)
             _log.warning("work does not end", extra={"passes": passes, "left": left})
-            return CallResult(_resumed(plan.response), tuple(tried))
+            return CallResult(_resumed(plan.response, RESUME_AFTER), tuple(tried))
         try:
             for action in plan.actions:
                 if deadline.passed(margin=ANSWER_MARGIN):
-                    return CallResult(_resumed(plan.response), tuple(tried))
+                    return CallResult(_resumed(plan.response, CONTINUE_AFTER), tuple(tried))
                 tried.append(action)
                 call.act(action)
                 done.append(action)
@@ -151,9 +153,8 @@ def _work(
             return CallResult(plan.response, tuple(tried))
 
 
-def _resumed(response: Response) -> Response:
-    """Ask to be called again after RESUME_AFTER seconds, or earlier if the plan asks for it."""
+def _resumed(response: Response, seconds: float) -> Response:
+    """Ask to be called again after so many seconds, or earlier if the plan asks for it."""
     resumed = response.copy()
-    wanted = response.get("resyncAfterSeconds") or RESUME_AFTER
-    resumed["resyncAfterSeconds"] = min(wanted, RESUME_AFTER)
+    resumed["resyncAfterSeconds"] = min(response.get("resyncAfterSeconds") or seconds, seconds)
     return resumed

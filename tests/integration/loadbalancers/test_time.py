@@ -15,12 +15,12 @@ from hooks.cloudstack.client import Caller
 from hooks.cloudstack.errors import JobRunning
 from hooks.cloudstack.models.jobs import Job
 from hooks.loadbalancers.actions import perform
-from hooks.loadbalancers.call import BUSY_AGAIN
 from hooks.loadbalancers.context import RunningJobs
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.lanes import LANE_TIMEOUT, NetworkBusy
 from hooks.loadbalancers.plan.actions import Associate
 from hooks.names import EVENT_REPAIRED
+from hooks.webhook.reconcile import CONTINUE_AFTER
 from tests.controlplane.polling import PATIENCE
 from tests.integration.loadbalancers.contexts import make_context
 from tests.integration.loadbalancers.driver import (
@@ -126,7 +126,7 @@ def test_a_call_does_not_wait_long_for_a_busy_network_and_writes_nothing(world: 
         assert world.writes() == {}
         go_on.set()
         assert [type(each) for each in answer.actions] == [Associate]  # tried, and not begun
-        assert answer.response["resyncAfterSeconds"] == BUSY_AGAIN  # type: ignore[typeddict-item]
+        assert answer.response["resyncAfterSeconds"] == CONTINUE_AFTER  # type: ignore[typeddict-item]
         assert "another call is acquiring an address" in second.condition("Reconciling")["message"]
         holder.join()
         second.settle(hook)
@@ -194,7 +194,9 @@ def test_drift_that_takes_more_than_one_call_is_announced_once(
     world.human.done("deleteLoadBalancerRule", id=rule["id"])
     world.advance(400)
     world.simulator.control.settings(job_delay=1.5)
-    assert isinstance(lb.call(hook, seconds=1.0).error, JobRunning)
+    answer = lb.call(hook, seconds=1.0)
+    assert isinstance(answer.error, JobRunning)
+    assert lb.next_look() == CONTINUE_AFTER, "the job goes on meanwhile"
     world.simulator.control.settings(job_delay=0.005)
     assert lb.settle(hook).is_ready()
     assert len(world.rules(lb.name)) == 1

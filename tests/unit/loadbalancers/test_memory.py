@@ -404,3 +404,13 @@ def test_only_some_statuses_of_a_load_balancer_are_remembered() -> None:
         answers.note("lb", {"n": number}, {"n": number + 1})
     assert answers.of("lb", {"n": 1}) is None
     assert answers.of("lb", {"n": KNOWN_ANSWERS}) == {"n": KNOWN_ANSWERS + 2}
+
+
+def test_what_a_job_is_to_do_counts_once_it_ended_well_unless_another_change_began() -> None:
+    known = MemberLists()
+    known.expect("job-1", "rule-1", {"vm-1": "node-1"})
+    known.expect("job-2", "rule-2", {"vm-2": "node-2"})
+    known.forget("rule-2")
+    for job_id in ("job-1", "job-2", "job of something else"):
+        known.note_end(job_id)
+    assert (known.get("rule-1"), known.get("rule-2")) == ({"vm-1": "node-1"}, None)

@@ -10,6 +10,7 @@ from hooks.kube.events import Event, Reference
 from hooks.webhook.contract import DecoratorResponse, Plan
 from hooks.webhook.reconcile import (
     CONFLICT_RESUME_AFTER,
+    CONTINUE_AFTER,
     MAX_CONFLICTS,
     MAX_PASSES,
     RESUME_AFTER,
@@ -75,13 +76,13 @@ def test_nothing_to_do_is_answered_at_once() -> None:
     assert tower.planned == [0]
 
 
-def test_work_that_is_left_at_the_deadline_is_resumed_soon() -> None:
+def test_work_that_is_left_at_the_deadline_goes_on_at_once() -> None:
     def slow(tower: Tower) -> None:
         tower.clock += 5
 
     response, actions = run(Tower(height=9, on_act=slow))
     assert actions == (1, 2)
-    assert response == {"labels": {"floors": "2"}, "resyncAfterSeconds": RESUME_AFTER}
+    assert response == {"labels": {"floors": "2"}, "resyncAfterSeconds": CONTINUE_AFTER}
 
 
 def test_a_plan_that_asks_for_what_was_just_done_is_not_repeated(
