@@ -130,7 +130,7 @@ CONTROLLER_FINALIZER = "metacontroller.io/compositecontroller-"
 EVENT_CLUSTER_READY = "ClusterReady"
 #: Warning: the cluster is not reachable or not healthy.
 EVENT_CLUSTER_NOT_READY = "ClusterNotReady"
-#: Warning: the kubeconfig's certificate or token expires within seven days, or has expired.
+#: Warning: a renewal of the kubeconfig's certificate or token is late, or it has expired.
 EVENT_CREDENTIALS_EXPIRING = "CredentialsExpiring"
 #: Normal: the resources on the cluster are in sync.
 EVENT_RESOURCES_SYNCED = "ResourcesSynced"

@@ -322,5 +322,5 @@ def _add_kubeconfig(result: ProbeResult, kubeconfig: Kubeconfig) -> ProbeResult:
         ca=kubeconfig.ca_fingerprint,
         verified=kubeconfig.verify,
         two_credentials=bool(kubeconfig.certificate and kubeconfig.authorization),
-        expires=kubeconfig.expires,
+        lifetimes=kubeconfig.lifetimes,
     )

@@ -34,6 +34,11 @@ _GAUGES = (
         "credentialExpiry",
         f"When the kubeconfig's certificate or token expires, {_EPOCH}",
     ),
+    (
+        "credential_renew_by_timestamp_seconds",
+        "credentialRenewBy",
+        f"From when on a renewal of the certificate or token is late, {_EPOCH}",
+    ),
 )
 
 

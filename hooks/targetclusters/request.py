@@ -250,6 +250,7 @@ class Status(View, frozen=True):
     conditions: tuple[ConditionView, ...] = ()
     version: str = ""
     credential_expiry: str = ""
+    credential_renew_by: str = ""
     nodes: Json = msgspec.field(default_factory=dict)
     healing: _Healing = _Healing()
     probe: _Probe = _Probe()

@@ -38,11 +38,19 @@ class Authority:
         self.pem = self._authority.cert_pem.bytes().decode()
 
     def issue(
-        self, name: str = "admin", *, ends: float = FAR, host: str = "client.example"
+        self,
+        name: str = "admin",
+        *,
+        starts: float | None = None,
+        ends: float = FAR,
+        host: str = "client.example",
     ) -> Certificate:
         """Sign a certificate for a name, good for a server at `host` and for a client."""
         issued = self._authority.issue_cert(
-            host, common_name=name, not_after=datetime.fromtimestamp(ends, tz=UTC)
+            host,
+            common_name=name,
+            not_before=None if starts is None else datetime.fromtimestamp(starts, tz=UTC),
+            not_after=datetime.fromtimestamp(ends, tz=UTC),
         )
         certificate = issued.cert_chain_pems[0].bytes().decode()
         return Certificate(certificate, issued.private_key_pem.bytes().decode())

@@ -20,7 +20,12 @@ from hooks.kube.objects import part
 from hooks.targetclusters.access.destinations import Destinations
 from hooks.targetclusters.access.kubeconfig import NO_KUBECONFIG, Kubeconfig, read_secret
 from hooks.targetclusters.access.kubeconfig_fields import BadKubeconfig
-from hooks.targetclusters.health.model import SECRET_NOT_FOUND, Failure
+from hooks.targetclusters.health.model import (
+    KUBECONFIG_MISSING,
+    SECRET_NOT_FOUND,
+    Failure,
+    FailureKind,
+)
 
 #: Values in one answer of a cluster: a page of 50 pods with 20 containers each has half as many.
 MAX_VALUES = 256 * 1024
@@ -117,7 +122,7 @@ class Connector:
         except NotFound:
             self._parsed = None
             message = f"Secret {secret} does not exist; it must hold the kubeconfig"
-            raise AccessError(Failure("kubeconfig", SECRET_NOT_FOUND, message)) from None
+            raise AccessError(Failure("absent", SECRET_NOT_FOUND, message)) from None
         except KubeRefused as error:
             self._parsed = None
             raise AccessError(Failure("secret", "SecretForbidden", str(error))) from error
@@ -139,7 +144,8 @@ class Connector:
                 kubeconfig = replace(found, version=version)
                 context = tls_context(kubeconfig)
             except BadKubeconfig as error:
-                context = Failure("kubeconfig", error.reason, f"Secret {name}: {error}")
+                kind: FailureKind = "absent" if error.reason == KUBECONFIG_MISSING else "kubeconfig"
+                context = Failure(kind, error.reason, f"Secret {name}: {error}")
             self._parsed = _Parsed(version, kubeconfig, context)
             return self._parsed
 

@@ -26,6 +26,7 @@ from hooks.targetclusters.access.kubeconfig_fields import (
     decode,
     parse,
 )
+from hooks.targetclusters.health.model import KUBECONFIG_MISSING, Lifetime
 
 #: Keys of the Secret, the first that exists counts; without any of them, its only key.
 SECRET_KEYS = ("kubeconfig", "value", "config")
@@ -87,8 +88,7 @@ class Kubeconfig:
         certificate: PEM of the client certificate; empty for none.
         key: PEM of the certificate's key.
         proxy: the URL of the proxy to it; empty for none.
-        expires: epoch seconds at which the certificate or the token expires, whichever is first;
-            None for never.
+        lifetimes: of the certificate and of the token, if they end.
         version: what changes with the content of its Secret; empty if it is of none.
     """
 
@@ -100,7 +100,7 @@ class Kubeconfig:
     certificate: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
     proxy: str = field(default="", repr=False)
-    expires: float | None = None
+    lifetimes: tuple[Lifetime, ...] = ()
     version: tuple[str, ...] = ()
 
     @property
@@ -135,7 +135,7 @@ def read_secret(secret: Json, destinations: Destinations = _ONLY_OTHER_MACHINES)
     if not keys:
         found = join_names(sorted(data), limit=_NAMED_KEYS) or "none"
         message = f"the Secret needs one of the keys {', '.join(SECRET_KEYS)}; it has: {found}"
-        raise BadKubeconfig(message, "KubeconfigMissing")
+        raise BadKubeconfig(message, KUBECONFIG_MISSING)
     key = keys[0]
     try:
         content = base64.b64decode(data[key], validate=True)
@@ -143,7 +143,7 @@ def read_secret(secret: Json, destinations: Destinations = _ONLY_OTHER_MACHINES)
         raise BadKubeconfig(f"key {key}: is not base64") from None
     text = decode(content, key)
     if not text.strip():
-        raise BadKubeconfig(f"key {key}: is empty", "KubeconfigMissing")
+        raise BadKubeconfig(f"key {key}: is empty", KUBECONFIG_MISSING)
     return read_untrusted_kubeconfig(text, destinations, key=key)
 
 
@@ -165,9 +165,9 @@ def read_untrusted_kubeconfig(
     cluster, user = config.current()
     cluster.refuse_fields(REFUSED_CLUSTER_FIELDS)
     user.refuse_fields(REFUSED_USER_FIELDS)
-    certificate, key_pem, certificate_end = _client_certificate(user)
+    certificate, key_pem, of_certificate = _client_certificate(user)
     token = user.get("token", str)
-    ends = [end for end in (certificate_end, _token_end(token)) if end is not None]
+    lifetimes = (of_certificate, _token_lifetime(token))
     server, authorization = _server(cluster), _authorization(user, token)
     if authorization and urlsplit(server).scheme == "http" and not destinations.http_credentials:
         raise cluster.invalid("server", _CLEARTEXT.format(quote(server)), "HttpRefused")
@@ -185,7 +185,7 @@ def read_untrusted_kubeconfig(
         certificate=certificate,
         key=key_pem,
         proxy=_proxy(cluster, server, destinations),
-        expires=min(ends, default=None),
+        lifetimes=tuple(each for each in lifetimes if each is not None),
     )
 
 
@@ -254,8 +254,8 @@ def _authorization(user: Fields, token: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
-def _client_certificate(user: Fields) -> tuple[str, str, float | None]:
-    """Return certificate and key in PEM, and when the certificate, first of a chain, expires."""
+def _client_certificate(user: Fields) -> tuple[str, str, Lifetime | None]:
+    """Return certificate and key in PEM, and how long the certificate, first of a chain, holds."""
     names = ("client-certificate-data", "client-key-data")
     certificate, key = (user.pem(name) for name in names)
     if bool(certificate) != bool(key):
@@ -267,17 +267,28 @@ def _client_certificate(user: Fields) -> tuple[str, str, float | None]:
         first = x509.load_pem_x509_certificates(certificate.encode())[0]
     except ValueError:
         raise user.invalid(names[0], "is not a certificate in PEM") from None
-    return certificate, key, first.not_valid_after_utc.timestamp()
+    start, end = first.not_valid_before_utc.timestamp(), first.not_valid_after_utc.timestamp()
+    return certificate, key, Lifetime(end, start)
 
 
-def _token_end(token: str) -> float | None:
-    """Return the `exp` of a JWT (RFC 7519) in epoch seconds; None for any other token."""
+def _token_lifetime(token: str) -> Lifetime | None:
+    """Return `iat` and `exp` of a JWT (RFC 7519); None for any other token, and one without end."""
     parts = token.split(".")
     if len(parts) != 3:
         return None
     try:
-        padded = parts[1] + "=" * (-len(parts[1]) % 4)
-        end = float(json.loads(base64.urlsafe_b64decode(padded))["exp"])
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, RecursionError):
         return None
-    return end if 0 <= end <= _LAST_TIME else None
+    if not isinstance(claims, dict) or (end := _claimed_time(claims.get("exp"))) is None:
+        return None
+    return Lifetime(end, _claimed_time(claims.get("iat")))
+
+
+def _claimed_time(claim: object) -> float | None:
+    """Return a time that a JWT claims, in epoch seconds; None if it is none."""
+    try:
+        time = float(claim) if isinstance(claim, int | float) else -1.0
+    except OverflowError:
+        return None
+    return time if 0 <= time <= _LAST_TIME else None

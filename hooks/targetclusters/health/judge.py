@@ -11,9 +11,6 @@ from hooks.kube.times import timestamp
 from hooks.targetclusters.health.model import Failure, Nodes, ProbeResult, ReadyCount
 from hooks.targetclusters.request import HealthChecks, Spec
 
-#: Seconds before the credentials expire at which a warning starts.
-EXPIRY_NOTICE = 7 * 86400.0
-
 CREDENTIALS = "CredentialsValid"
 REACHABLE = "Reachable"
 NODES = "NodesReady"
@@ -64,9 +61,9 @@ def count_probe(
 
     An unknown condition becomes True with the first success: there is no outage to be sure of.
     """
-    counted = dict(checks)
+    counted, is_first = dict(checks), checks == read_checks({})
     for found in judge(probe, spec):
-        certain = _is_certain(found, probe.failure)
+        certain = _is_certain(found, probe.failure, is_first=is_first)
         counted[found.type] = _count_result(checks[found.type], found, spec, certain=certain)
     return counted
 
@@ -86,13 +83,15 @@ def read_checks(status: Json) -> dict[str, CheckState]:
     return checks
 
 
-def with_expiry(credentials: Condition, expires: float | None, *, now: float) -> Condition:
+def with_expiry(
+    credentials: Condition, expires: float, renew_by: float, *, now: float
+) -> Condition:
     """Return CredentialsValid with the expiry of the credentials as its reason.
 
     The cluster's own yes or no stays: a kubeconfig may hold a certificate and a token, of which
-    only one has expired. Both times are epoch seconds; credentials that never expire have None.
+    only one has expired. All times are epoch seconds.
     """
-    if expires is None or now < expires - EXPIRY_NOTICE:
+    if now < min(expires, renew_by):
         return credentials
     if now >= expires:
         message = f"the kubeconfig's credentials expired at {timestamp(expires)}"
@@ -112,7 +111,7 @@ def with_expiry(credentials: Condition, expires: float | None, *, now: float) ->
 def _judge_failure(failure: Failure) -> tuple[Condition, ...]:
     reason, message = failure.reason, failure.message
     match failure.kind:
-        case "kubeconfig":
+        case "kubeconfig" | "absent":
             skipped = "not probed: the kubeconfig cannot be used"
             return (
                 Condition(CREDENTIALS, "False", reason, message),
@@ -180,10 +179,14 @@ def _name_not_ready(count: ReadyCount) -> str:
     return f"; not ready: {join_names(count.not_ready, limit=3, total=count.total - count.ready)}"
 
 
-def _is_certain(found: Condition, failure: Failure | None) -> bool:
-    """Tell whether another probe would say the same: it counts at once, without a threshold."""
+def _is_certain(found: Condition, failure: Failure | None, *, is_first: bool) -> bool:
+    """Tell whether another probe would say the same: it counts at once, without a threshold.
+
+    A kubeconfig that is absent may be back soon: some tools delete a Secret to make it again. One
+    that the first probe of all does not find was hardly there before.
+    """
     if failure is not None:
-        return failure.kind == "kubeconfig"
+        return failure.kind == "kubeconfig" or (failure.kind == "absent" and is_first)
     return found.reason == NOT_ASKED or (found.type == CREDENTIALS and found.status == "True")
 
 

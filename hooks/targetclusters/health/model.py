@@ -10,14 +10,21 @@ from hooks.targetclusters.sync.plan.model import WantedDigest
 #: How many nodes or pods a status names; the others are only counted.
 NAMED = 10
 
+#: Seconds before a credential ends from which on its renewal is late, and the share of its own life
+#: that they are at most: whatever renews credentials by itself does so after half to nine tenths.
+EXPIRY_NOTICE = 7 * 86400.0
+EXPIRY_SHARE = 0.1
+
 #: The reason of a failure when the Secret does not exist.
 SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - no password
+#: The same when it holds no kubeconfig.
+KUBECONFIG_MISSING = "KubeconfigMissing"
 #: The same, because its namespace is being deleted: it will not come back.
 NAMESPACE_DELETED = "NamespaceDeleted"
 
-#: What failed: reading the Secret, the kubeconfig in it, the connection to the cluster, the
-#: cluster's check of the credentials, or a single list. All but a list end a probe.
-FailureKind = Literal["secret", "kubeconfig", "connection", "credentials", "list"]
+#: What failed: reading the Secret, finding a kubeconfig there, using that, the connection to the
+#: cluster, the cluster's check of the credentials, or a single list. All but a list end a probe.
+FailureKind = Literal["secret", "absent", "kubeconfig", "connection", "credentials", "list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,26 @@ class Failure:
     kind: FailureKind
     reason: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a credential holds, in epoch seconds.
+
+    Attributes:
+        start: None if it does not say when it was made.
+    """
+
+    end: float
+    start: float | None = None
+
+    @property
+    def renew_by(self) -> float:
+        """Return when its renewal is late."""
+        notice = EXPIRY_NOTICE
+        if self.start is not None and self.start < self.end:
+            notice = min(notice, (self.end - self.start) * EXPIRY_SHARE)
+        return max(self.end - notice, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +97,7 @@ class ProbeResult:
         ca: the fingerprint of the authority in the kubeconfig; empty without one.
         verified: whether the server's certificate is checked.
         two_credentials: whether the kubeconfig holds a certificate and a token or password.
-        expires: epoch seconds at which the credentials expire; None for never.
+        lifetimes: of the kubeconfig's credentials that end.
         answered: whether the cluster answered anything at all.
         accepted: whether this probe saw that the cluster takes our credentials: it said who we are,
             or answered a list.
@@ -92,7 +119,7 @@ class ProbeResult:
     ca: str = ""
     verified: bool = True
     two_credentials: bool = False
-    expires: float | None = None
+    lifetimes: tuple[Lifetime, ...] = ()
     answered: bool = False
     accepted: bool = True
     cluster: ClusterIdentity | None = None

@@ -9,7 +9,7 @@ from hooks.kube.objects import part
 from hooks.kube.times import moment, read_time, timestamp
 from hooks.targetclusters.health import judge
 from hooks.targetclusters.health.judge import CHECKS, CREDENTIALS, CheckState
-from hooks.targetclusters.health.model import Nodes, ProbeResult, ReadyCount
+from hooks.targetclusters.health.model import Lifetime, Nodes, ProbeResult, ReadyCount
 from hooks.targetclusters.plan.facts import Facts
 from hooks.targetclusters.plan.healing import HealingDecision
 from hooks.targetclusters.plan.syncing import Decision
@@ -18,8 +18,8 @@ from hooks.targetclusters.plan.syncing import Decision
 CLUSTER_CHANGED = "ClusterChanged"
 #: What probes read of a cluster; kept, and marked as stale, if a later probe cannot read it.
 _READ_FIELDS = ("version", "nodes", "capacity", "allocatable", "systemPods")
-
-
+#: What probes read of a kubeconfig; it goes with that.
+_OF_CREDENTIALS = ("credentialExpiry", "credentialRenewBy")
 #: What other parts of the plan write.
 _OTHERS = ("conditions", "sync", "healing")
 
@@ -49,7 +49,8 @@ def add_probe(facts: Facts) -> ProbedStatus:
         return ProbedStatus(fields, checks)
     checks = judge.count_probe(checks, probe, facts.spec)
     if probe.server:
-        fields.pop("credentialExpiry", None)
+        for name in _OF_CREDENTIALS:
+            fields.pop(name, None)
     fields |= _probed_fields(probe)
     if any(field in fields for field in _READ_FIELDS):
         fields["stale"] = not (
@@ -74,8 +75,7 @@ def write_status(
 ) -> Json:
     """Write the whole status, from the one with the newest probe counted."""
     checks = {check: probed.checks[check].condition for check in CHECKS}
-    expires = read_time(probed.fields.get("credentialExpiry"))
-    checks[CREDENTIALS] = judge.with_expiry(checks[CREDENTIALS], expires, now=facts.now)
+    checks[CREDENTIALS] = _with_expiry(checks[CREDENTIALS], probed.fields, facts.now)
     conditions = merge_conditions(
         facts.status.get("conditions") or [],
         [
@@ -105,8 +105,9 @@ def _probed_fields(probe: ProbeResult) -> Json:
     fields: Json = {}
     if probe.server:
         fields["server"] = probe.server
-    if probe.expires is not None:
-        fields["credentialExpiry"] = timestamp(probe.expires)
+    if probe.lifetimes:
+        fields["credentialExpiry"] = timestamp(min(each.end for each in probe.lifetimes))
+        fields["credentialRenewBy"] = timestamp(min(each.renew_by for each in probe.lifetimes))
     if probe.answered:
         fields["lastContactTime"] = timestamp(probe.started_at)
     if probe.cluster is not None and str(probe.cluster):
@@ -123,6 +124,18 @@ def _probed_fields(probe: ProbeResult) -> Json:
     if isinstance(probe.pods, ReadyCount):
         fields["systemPods"] = _count(probe.pods)
     return fields
+
+
+def _with_expiry(credentials: Condition, fields: Json, now: float) -> Condition:
+    """Return CredentialsValid with what the status says of the credentials' end.
+
+    The status of an older version says only when that is.
+    """
+    expires = read_time(fields.get("credentialExpiry"))
+    if expires is None:
+        return credentials
+    renew_by = read_time(fields.get("credentialRenewBy")) or Lifetime(expires).renew_by
+    return judge.with_expiry(credentials, expires, renew_by, now=now)
 
 
 def _count(count: ReadyCount) -> Json:

@@ -9,7 +9,15 @@ import pytest
 
 from hooks.kube.times import epoch
 from tests.controlplane import Cluster, ControlPlane
-from tests.e2e.targets import NAMESPACE, TargetPlatform, add_node, condition, kubeconfig_of
+from tests.controlplane.api import Object
+from tests.e2e.targets import (
+    NAMESPACE,
+    TargetPlatform,
+    add_node,
+    condition,
+    kubeconfig_of,
+    says,
+)
 from tests.targets.certificates import Authority, Certificate
 from tests.targets.objects import encoded, jwt, kubeconfig
 
@@ -109,13 +117,34 @@ def test_a_certificate_that_has_ended_is_so_told(platform: TargetPlatform, targe
     platform.until_says("ended", "Ready", "False Expired")
 
 
+def test_a_secret_that_is_made_again_is_no_outage(
+    platform: TargetPlatform, target: Cluster
+) -> None:
+    def is_missed(cluster: Object) -> bool:
+        message: str = condition(cluster, "CredentialsValid")["message"]
+        return message.endswith("Secret remade does not exist; it must hold the kubeconfig")
+
+    platform.put_secret("remade", kubeconfig_of(target))
+    platform.make("remade", kubeconfigSecret="remade", failureThreshold=20)
+    platform.until_says("remade", "Ready", "True Healthy")
+    platform.plane.kubectl("delete", "secret", "remade", "-n", NAMESPACE)
+    cluster = platform.until("remade", is_missed)
+    assert says(cluster, "Ready") == "True Healthy"
+    assert says(cluster, "Stalled") == "False NothingToDo"
+    platform.put_secret("remade", kubeconfig_of(target))
+    cluster = platform.until("remade", lambda each: not is_missed(each))
+    assert says(cluster, "CredentialsValid") == "True Accepted"
+
+
 def test_a_token_tells_its_own_end(platform: TargetPlatform, target: Cluster) -> None:
     target.kubectl("create", "serviceaccount", "operator")
     token = target.service_account_token("operator", "default")
     claims = token.split(".")[1]
-    ends = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"]
+    claimed = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    ends, late = claimed["exp"], 0.9 * claimed["exp"] + 0.1 * claimed["iat"]
     platform.put_secret("token", target.kubeconfig_as(token))
     platform.make("token", kubeconfigSecret="token")
-    cluster = platform.until_says("token", "CredentialsValid", "True ExpiringSoon")
+    cluster = platform.until_says("token", "CredentialsValid", "True Accepted")
     assert epoch(cluster["status"]["credentialExpiry"]) == ends
+    assert epoch(cluster["status"]["credentialRenewBy"]) == int(late)
     assert platform.hooks.metric(EXPIRY, namespace=NAMESPACE, name="token") == ends

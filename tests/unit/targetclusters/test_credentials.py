@@ -1,6 +1,8 @@
 import pytest
 
+from hooks.http.bounded_json import Json
 from hooks.kube.client import KubeError, KubeRefused, KubeUnreachable
+from hooks.kube.times import timestamp
 from tests.targets import fake_cluster, servers
 from tests.targets.driving import NOW, Operator, operating
 from tests.targets.fake_cluster import IDENTITY, REVIEWS, FakeCluster
@@ -8,7 +10,7 @@ from tests.targets.objects import jwt, kubeconfig, secret
 from tests.targets.own_cluster import OwnCluster
 from tests.unit.targetclusters.watching import TOKEN, driven, own_cluster, put_kubeconfig
 
-DAY = 86400.0
+HOUR, DAY = 3600.0, 86400.0
 
 
 def test_credentials_that_are_not_accepted_are_told_from_a_cluster_out_of_reach() -> None:
@@ -129,6 +131,92 @@ def test_an_own_api_server_that_fails_is_not_held_against_the_credentials(
             watched.probe()
             assert watched.says("CredentialsValid") == valid
             assert watched.says("Stalled") == "False NothingToDo"
+
+
+def take_away(own: OwnCluster, instead: Json | None) -> None:
+    """Delete the kubeconfig's Secret, or put another there."""
+    if instead is None:
+        own.remove("Secret", "target", "team")
+    else:
+        own.put(instead)
+
+
+@pytest.mark.parametrize(
+    "absent",
+    [
+        pytest.param(None, id="no-secret"),
+        pytest.param(secret("") | {"data": {}}, id="no-key"),
+        pytest.param(secret(""), id="empty"),
+    ],
+)
+def test_a_kubeconfig_that_is_made_again_is_no_outage(absent: Json | None) -> None:
+    with fake_cluster.running() as cluster:
+        own = own_cluster(cluster.url)
+        with operating(own) as operator:
+            watched = driven(operator, failureThreshold=3)
+            watched.probe()
+            made = secret(kubeconfig(cluster.url, user={"token": TOKEN}))
+            for _ in range(2):
+                take_away(own, absent)
+                watched.probe()
+                watched.operator.hook.close()  # a restart forgets nothing
+                watched.operator = Operator(own, clock=operator.clock, events=operator.events)
+                status = watched.probe()
+                assert watched.says("Ready") == "True Healthy"
+                assert watched.says("Stalled") == "False NothingToDo"
+                message = watched.condition("CredentialsValid")["message"]
+                assert message.startswith("2 of 3 probes failed: Secret target")
+                assert status["stale"] is True
+                own.put(made)
+                watched.probe()
+                assert watched.says("CredentialsValid") == "True Accepted"
+            take_away(own, absent)
+            for _ in range(3):
+                watched.probe()
+            reason = "SecretNotFound" if absent is None else "KubeconfigMissing"
+            assert watched.says("Stalled") == f"True {reason}"
+            assert watched.says("Ready") == f"False {reason}"
+            reasons = [event.reason for event in operator.events]
+            assert reasons == ["ClusterReady", "ClusterNotReady"]
+            watched.operator.hook.close()
+
+
+def test_a_token_that_is_renewed_in_time_is_never_announced() -> None:
+    with (
+        fake_cluster.running() as cluster,
+        operating(own_cluster(cluster.url)) as operator,
+    ):
+        watched = driven(operator, monitorInterval="5m")
+        said, made = set(), 0.0
+        for _ in range(3):
+            made = operator.clock.now
+            cluster.token = jwt(iat=made, exp=made + HOUR)
+            put_kubeconfig(operator, kubeconfig(cluster.url, user={"token": cluster.token}))
+            while operator.clock.now < made + 2 / 3 * HOUR:
+                watched.probe()
+                said.add(watched.says("CredentialsValid"))
+        assert said == {"True Accepted"}
+        assert watched.status["credentialExpiry"] == timestamp(made + HOUR)
+        assert watched.status["credentialRenewBy"] == timestamp(made + 0.9 * HOUR)
+        operator.clock.now = made + 0.9 * HOUR
+        watched.call()
+        assert watched.says("CredentialsValid") == "True ExpiringSoon"
+        reasons = [event.reason for event in operator.events]
+        assert reasons == ["ClusterReady", "CredentialsExpiring"]
+
+
+def test_the_status_of_an_older_version_is_read_as_it_was_meant() -> None:
+    token = jwt(iat=NOW - HOUR, exp=NOW + DAY)
+    with (
+        fake_cluster.running(FakeCluster(token=token)) as cluster,
+        operating(own_cluster(cluster.url, token=token)) as operator,
+    ):
+        watched = driven(operator, monitorInterval="1h")
+        watched.probe()
+        assert watched.says("CredentialsValid") == "True Accepted"
+        del watched.cluster["status"]["credentialRenewBy"]
+        watched.call()
+        assert watched.says("CredentialsValid") == "True ExpiringSoon"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ READY: Json = {
     "probe": {"durationSeconds": 0.25},
     "lastContactTime": "2027-01-15T08:00:00Z",
     "credentialExpiry": "2027-01-16T08:00:00Z",
+    "credentialRenewBy": "2027-01-16T07:54:00Z",
     "healing": {"open": 0, "givenUp": 0, "breaker": "Closed"},
     "sync": {"objects": 7, "applied": 2, "deleting": 3, "failed": 1, "durationSeconds": 1.5},
 }
@@ -58,6 +59,7 @@ def test_a_status_is_shown(exposition: Exposition) -> None:
     assert exposition("target_cluster_probe_duration_seconds") == 0.25
     assert exposition("target_cluster_last_contact_timestamp_seconds") == 1_800_000_000
     assert exposition("target_cluster_credential_expiry_timestamp_seconds") == 1_800_086_400
+    assert exposition("target_cluster_credential_renew_by_timestamp_seconds") == 1_800_086_040
     assert exposition("target_cluster_resource_sync_duration_seconds") == 1.5
     assert exposition("target_cluster_resources", state="inventory") == 7
     assert exposition("target_cluster_resources", state="failed") == 1

@@ -6,39 +6,62 @@ from hooks.http.bounded_json import Json
 from hooks.targetclusters.access.connector import tls_context
 from hooks.targetclusters.access.kubeconfig import read_untrusted_kubeconfig
 from hooks.targetclusters.access.kubeconfig_fields import PEM_BOUNDS, BadKubeconfig
+from hooks.targetclusters.health.model import Lifetime
 from tests.targets.certificates import FAR, encrypted
 from tests.targets.objects import encoded, jwt, kubeconfig
 from tests.unit.targetclusters.access.kubeconfigs import AUTHORITY, SERVER, refusal
 
+STARTS = 1600000000.0
+
 
 def with_certificate(ends: float) -> Json:
-    client = AUTHORITY.issue(ends=ends)
+    client = AUTHORITY.issue(starts=STARTS, ends=ends)
     return {
         "client-certificate-data": encoded(client.certificate),
         "client-key-data": encoded(client.key),
     }
 
 
+OF_CERTIFICATE = Lifetime(1900000000.0, STARTS)
+
+
 @pytest.mark.parametrize(
-    ("user", "expires"),
+    ("user", "lifetimes"),
     [
-        pytest.param({"token": "opaque"}, None, id="opaque-token"),
-        pytest.param({"token": jwt(exp=2000000000)}, 2000000000.0, id="jwt"),
-        pytest.param({"token": jwt(sub="no-end")}, None, id="jwt-without-end"),
-        pytest.param({"token": jwt(exp="soon")}, None, id="jwt-with-a-bad-end"),
-        pytest.param({"token": jwt(exp=float("nan"))}, None, id="jwt-that-ends-at-no-number"),
-        pytest.param({"token": jwt(exp=1e300)}, None, id="jwt-that-outlives-the-calendar"),
-        pytest.param({"token": "a.b.c"}, None, id="three-parts-that-are-no-jwt"),
-        pytest.param(with_certificate(1900000000), 1900000000.0, id="certificate"),
+        pytest.param({"token": "opaque"}, [], id="opaque-token"),
+        pytest.param({"token": jwt(exp=2000000000)}, [Lifetime(2000000000.0)], id="jwt"),
+        pytest.param(
+            {"token": jwt(exp=2000000000, iat=1999996400)},
+            [Lifetime(2000000000.0, 1999996400.0)],
+            id="jwt-with-its-start",
+        ),
+        pytest.param(
+            {"token": jwt(exp=2000000000, iat="once")},
+            [Lifetime(2000000000.0)],
+            id="jwt-with-a-bad-start",
+        ),
+        pytest.param(
+            {"token": jwt(exp=2000000000, iat=-1)},
+            [Lifetime(2000000000.0)],
+            id="jwt-from-before-the-calendar",
+        ),
+        pytest.param({"token": jwt(iat=1900000000)}, [], id="jwt-without-end"),
+        pytest.param({"token": jwt(exp="soon")}, [], id="jwt-with-a-bad-end"),
+        pytest.param({"token": jwt(exp=float("nan"))}, [], id="jwt-that-ends-at-no-number"),
+        pytest.param({"token": jwt(exp=1e300)}, [], id="jwt-that-outlives-the-calendar"),
+        pytest.param({"token": "a.W10.c"}, [], id="jwt-that-claims-a-list"),
+        pytest.param({"token": "a.b.c"}, [], id="three-parts-that-are-no-jwt"),
+        pytest.param(with_certificate(1900000000), [OF_CERTIFICATE], id="certificate"),
         pytest.param(
             {"token": jwt(exp=2000000000), **with_certificate(1900000000)},
-            1900000000.0,
-            id="whichever-is-first",
+            [OF_CERTIFICATE, Lifetime(2000000000.0)],
+            id="both",
         ),
     ],
 )
-def test_the_end_of_the_credentials_is_read(user: Json, expires: float | None) -> None:
-    assert read_untrusted_kubeconfig(kubeconfig(SERVER, user=user)).expires == expires
+def test_how_long_the_credentials_hold_is_read(user: Json, lifetimes: list[Lifetime]) -> None:
+    found = read_untrusted_kubeconfig(kubeconfig(SERVER, user=user))
+    assert list(found.lifetimes) == lifetimes
 
 
 def test_a_certificate_without_its_key_is_refused() -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -7,10 +8,10 @@ from hooks.kube.conditions import Condition
 from hooks.targetclusters.health.judge import (
     CHECKS,
     CREDENTIALS,
-    EXPIRY_NOTICE,
     NODES,
     PODS,
     REACHABLE,
+    CheckState,
     count_probe,
     judge,
     read_checks,
@@ -26,6 +27,7 @@ from hooks.targetclusters.health.model import (
 from hooks.targetclusters.request import HealthChecks, IntOrPercent, Spec
 
 NOW = 1_800_000_000.0
+NOTICE = 360.0
 SPEC = Spec("target")
 HEALTHY = ProbeResult(
     NOW,
@@ -123,6 +125,11 @@ def test_ten_of_many_nodes_are_enough_to_name_three() -> None:
     assert nodes.message.endswith("not ready: n-0, n-1, n-2 and 4997 more")
 
 
+def said(checks: Mapping[str, CheckState]) -> dict[str, str]:
+    found = {check: checks[check].condition for check in (CREDENTIALS, REACHABLE)}
+    return {check: f"{condition.status} {condition.reason}" for check, condition in found.items()}
+
+
 def sequence(words: str, failures: int, successes: int) -> str:
     """Count one probe for each letter of `words`; return what Reachable was after each."""
     spec = Spec("target", failure_threshold=failures, success_threshold=successes)
@@ -180,6 +187,44 @@ def test_an_unusable_kubeconfig_counts_at_once() -> None:
     assert checks[REACHABLE].condition.status == "Unknown"
 
 
+ABSENT = failed("absent", "SecretNotFound", "Secret target does not exist")
+
+
+def test_a_kubeconfig_that_was_never_there_is_told_at_once() -> None:
+    spec = Spec("target", failure_threshold=5)
+    checks = count_probe(read_checks({}), ABSENT, spec)
+    assert said(checks) == {
+        CREDENTIALS: "False SecretNotFound",
+        REACHABLE: "Unknown SecretNotFound",
+    }
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param([HEALTHY], id="good"),
+        pytest.param([failed("connection")], id="only-out-of-reach"),
+        pytest.param([failed("secret")], id="only-unreadable"),
+    ],
+)
+def test_one_that_is_absent_for_a_moment_turns_nothing(before: list[ProbeResult]) -> None:
+    spec = Spec("target", failure_threshold=3)
+    checks = read_checks({})
+    for probe in before:
+        checks = count_probe(checks, probe, spec)
+    known = said(checks)
+    for lost in (1, 2):
+        checks = count_probe(checks, ABSENT, spec)
+        assert said(checks)[CREDENTIALS] == known[CREDENTIALS]
+        assert said(checks)[REACHABLE].startswith(known[REACHABLE].split()[0])
+        text = f"{lost} of 3 probes failed: Secret target does not exist"
+        assert checks[CREDENTIALS].condition.message == text
+    after_all = count_probe(checks, ABSENT, spec)
+    assert after_all[CREDENTIALS].condition.status == "False"
+    assert after_all[CREDENTIALS].condition.message == "Secret target does not exist"
+    assert count_probe(checks, HEALTHY, spec)[CREDENTIALS].failures == 0
+
+
 def test_a_condition_below_its_threshold_says_how_far_it_is() -> None:
     checks = count_probe(read_checks({}), HEALTHY, SPEC)
     checks = count_probe(checks, failed("connection", message="timeout"), SPEC)
@@ -196,9 +241,8 @@ def test_a_status_without_counts_stands_at_the_beginning(status: Json) -> None:
 @pytest.mark.parametrize(
     ("left", "before", "after"),
     [
-        pytest.param(None, "True Accepted", "True Accepted", id="no-end"),
-        pytest.param(EXPIRY_NOTICE + 1, "True Accepted", "True Accepted", id="far"),
-        pytest.param(EXPIRY_NOTICE, "True Accepted", "True ExpiringSoon", id="near"),
+        pytest.param(NOTICE + 1, "True Accepted", "True Accepted", id="far"),
+        pytest.param(NOTICE, "True Accepted", "True ExpiringSoon", id="near"),
         pytest.param(1.0, "False Unauthorized", "False Unauthorized", id="near-but-worse"),
         pytest.param(0.0, "True Accepted", "True Expired", id="now, and accepted"),
         pytest.param(-5.0, "False Unauthorized", "False Expired", id="past, and rejected"),
@@ -206,11 +250,12 @@ def test_a_status_without_counts_stands_at_the_beginning(status: Json) -> None:
     ],
 )
 def test_the_end_of_the_credentials_changes_the_condition(
-    left: float | None, before: str, after: str
+    left: float, before: str, after: str
 ) -> None:
     status, reason = before.split()
     before_expiry = Condition(CREDENTIALS, status, reason)  # type: ignore[arg-type]
-    now = with_expiry(before_expiry, None if left is None else NOW + left, now=NOW)
+    ends = NOW + left
+    now = with_expiry(before_expiry, ends, ends - NOTICE, now=NOW)
     assert f"{now.status} {now.reason}" == after
 
 
