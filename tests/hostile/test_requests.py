@@ -71,6 +71,59 @@ def test_what_can_be_read_in_two_ways_is_refused(hooks: Hooks, code: int, data: 
         assert SECRET[:6] not in shown
 
 
+FORGED = "203.0.113.77"
+PROXY_LINES = {
+    "version 1": f"PROXY TCP4 {FORGED} 127.0.0.1 56324 8080\r\n".encode(),
+    "version 2": b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x4d\x7f\0\0\1\xdc\4\x1f\x90",
+}
+SAID = (
+    f"X-Forwarded-For: {FORGED}",
+    "X-Forwarded-Proto: https",
+    f"X-Forwarded-Host: {FORGED}",
+    "X-Forwarded-Prefix: /metrics",
+    "X-Forwarded-User: system:admin",
+    f"X-Real-IP: {FORGED}",
+    f"Forwarded: for={FORGED};proto=https;host={FORGED}",
+    "X-SSL-Client-Verify: SUCCESS",
+    "Script-Name: /metrics",
+    "Script_Name: /metrics",
+    "Path-Info: /healthz",
+    "X-Original-URL: /healthz",
+    "X-HTTP-Method-Override: GET",
+)
+
+
+@pytest.mark.parametrize("port", ["port", "metrics_port"])
+@pytest.mark.parametrize("line", PROXY_LINES.values(), ids=PROXY_LINES)
+def test_a_line_of_the_proxy_protocol_is_no_request(hooks: Hooks, line: bytes, port: str) -> None:
+    answer = sent(getattr(hooks, port), line + NEXT)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert FORGED not in answer.decode() + hooks.process.log.read_text()
+
+
+def test_what_a_caller_says_of_itself_is_neither_believed_nor_written_down(hooks: Hooks) -> None:
+    close = "Connection: close"
+    for data, code in (
+        (post(LENGTH, close), 200),
+        (request("/nodes/sync", LENGTH, close, method="POST") + BODY, 401),
+        (request("/zz", close), 401),
+        (request("/healthz", close), 200),
+    ):
+        head, _, body = data.partition(b"\r\n\r\n")
+        said = "\r\n".join(("", *SAID, "", "")).encode()
+        plain, forged = (sent(hooks.port, one) for one in (data, head + said + body))
+        assert plain.startswith(b"HTTP/1.1 %d " % code)
+        assert without_date(forged) == without_date(plain)
+    said = "\r\n".join((f"GET /metrics HTTP/1.1\r\nHost: a\r\n{close}", *SAID, "", "")).encode()
+    assert sent(hooks.metrics_port, said).startswith(b"HTTP/1.1 200 ")
+    assert FORGED not in hooks.process.log.read_text() + hooks.scrape().body.decode()
+
+
+def without_date(answer: bytes) -> list[bytes]:
+    return [line for line in answer.split(b"\r\n") if not line.lower().startswith(b"date:")]
+
+
 def test_slashes_at_the_start_of_a_path_are_one(hooks: Hooks) -> None:
     assert hooks.get("//healthz").code == 200
     assert hooks.post("//nodes/sync", NODE).code == 401

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,6 +16,8 @@ from tests.controlplane import Cluster
 #: What becomes of a write: it is done; or the line is dead from here on, the write not done, or
 #: done but never answered.
 Fate = Literal["done", "lost", "done unanswered"]
+#: An answer's status, body and headers.
+Answer = tuple[int, bytes, Mapping[str, str]]
 
 
 @dataclass
@@ -25,6 +27,9 @@ class Proxy:
     Attributes:
         on_write: is called with each write, `METHOD path`, before it is passed on.
         uid: of the namespace kube-system, as of another cluster; empty for the cluster's own.
+        instead: is called with each request, `METHOD path`, and may take its time; what it returns
+            is answered instead of passing the request on.
+        rewrite: is called with the body of each answer; what it returns is answered.
     """
 
     url: str = ""
@@ -32,6 +37,8 @@ class Proxy:
     on_write: Callable[[str], Fate] = lambda _: "done"
     dead: threading.Event = field(default_factory=threading.Event)
     uid: str = ""
+    instead: Callable[[str], Answer | None] = lambda _: None
+    rewrite: Callable[[bytes], bytes] = lambda body: body
 
 
 @contextmanager
@@ -66,6 +73,9 @@ class _Handler(loopback.Handler):
         if self.proxy.dead.is_set() or fate == "lost":
             self.cut()
             return
+        if answer := self.proxy.instead(write):
+            self.reply(*answer)
+            return
         passed = self.pass_on(body)
         if is_write:
             self.proxy.writes.append(write)
@@ -75,7 +85,7 @@ class _Handler(loopback.Handler):
         content = passed.content
         if self.proxy.uid and self.path == "/api/v1/namespaces/kube-system":
             content = json.dumps({"metadata": {"uid": self.proxy.uid}}).encode()
-        self.reply(passed.status_code, content)
+        self.reply(passed.status_code, self.proxy.rewrite(content))
 
     def pass_on(self, body: bytes) -> requests.Response:
         passed = ("Content-Type", "Accept", "User-Agent")
