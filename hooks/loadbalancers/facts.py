@@ -151,7 +151,7 @@ def _may_claim(facts: Facts) -> bool:
     """
     owner, addresses = facts.owner, facts.state.addresses
     whose = [owner.whose(each) for each in addresses]
-    is_made_again = Whose.INHERITED in whose or any(map(owner.former_users, addresses))
+    is_made_again = Whose.INHERITED in whose or any(map(owner.earlier_users, addresses))
     request, has_one = facts.request, whose.count(Whose.OURS) == 1
     is_changing = request.asks_another or request.recorded.change is not None
     return not has_one or is_made_again or Whose.SHARED in whose or is_changing

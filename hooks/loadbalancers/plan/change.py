@@ -43,7 +43,13 @@ from hooks.loadbalancers.plan.kept_address import keep
 from hooks.loadbalancers.plan.ownership import port_key
 from hooks.loadbalancers.plan.sharing import is_shared
 from hooks.loadbalancers.plan.status import Stages
-from hooks.loadbalancers.plan.takedown import hand_back, take_down, why_kept, why_returned
+from hooks.loadbalancers.plan.takedown import (
+    hand_back,
+    list_takedown,
+    take_down,
+    why_kept,
+    why_returned,
+)
 from hooks.loadbalancers.plan.unread import refuse_change
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.recorded import RecordedAddress, RecordedChange
@@ -181,7 +187,7 @@ def _take_down_held(facts: Facts) -> tuple[Action, ...]:
     held = find_held(facts)
     if held is None or facts.owner.whose(held) is not Whose.OURS:
         return ()
-    return take_down(facts.on(held.id), held, at_once=True)
+    return list_takedown(facts.on(held.id), held)
 
 
 def _until(facts: Facts, new: Stages) -> Condition:
@@ -253,7 +259,7 @@ def _retire(
     known = facts.request.recorded.former
     if facts.request.spec.plan_only:
         is_ours = facts.owner.whose(former) is Whose.OURS
-        down = take_down(facts.on(former.id), former, at_once=True) if is_ours else ()
+        down = list_takedown(facts.on(former.id), former) if is_ours else ()
         return _with(held, None, change, Beside((*going, *down)))
     since = _since(facts)
     elapsed = facts.now - since

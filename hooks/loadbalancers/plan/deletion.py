@@ -27,6 +27,7 @@ from hooks.loadbalancers.plan.share_tags import describe
 from hooks.loadbalancers.plan.takedown import (
     BY_HAND,
     hand_back,
+    list_takedown,
     marked_alone,
     take_down,
     why_kept,
@@ -83,9 +84,9 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
     if other := _wait_for_heir(facts, address) or _hand_back(facts, address):
         return other
     here = facts.on(address.id)
-    if _is_plan_only(facts):
-        return _hold(facts, _cleanup(facts, address, at_once=True))
     cleaning = _cleanup(facts, address)
+    if _is_plan_only(facts):
+        return _hold(facts, cleaning)
     response = _deleting(facts, f"Address {address.ip_address} and its rules are being deleted")
     events = [Event(facts.request.service, EVENT_DELETING, "Deleting load balancer")]
     if why_not := why_kept(here, address, is_second=is_second(facts, address)):
@@ -254,9 +255,7 @@ def _takes_over(heir: Heir, facts: Facts, address: PublicIpAddress) -> bool:
     return takeover is not None and takeover.by == (facts.cluster_id, heir.uid)
 
 
-def _cleanup(
-    facts: Facts, address: PublicIpAddress, *, at_once: bool = False
-) -> tuple[Action, ...]:
+def _cleanup(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
     """Take the address down; it gets the tags first that it lacks, so that it is surely ours.
 
     ACL items are on no address. They go before it, while it leads people to them.
@@ -266,8 +265,8 @@ def _cleanup(
     """
     here = facts.on(address.id)
     if facts.owner.has_address(address):
-        second = is_second(facts, address)
-        taking = take_down(here, address, at_once=at_once, is_second=second)
+        take = list_takedown if _is_plan_only(facts) else take_down
+        taking = take(here, address, is_second=is_second(facts, address))
         return (*remove_items(facts), *taking)
     is_whole = facts.owner.whose(address) is Whose.SHARED or facts.owner.is_source_of(address)
     if is_by_controller(address) and not is_whole:

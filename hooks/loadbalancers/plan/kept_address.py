@@ -92,7 +92,7 @@ def _endings(facts: Facts, found: PublicIpAddress) -> tuple[Action, ...]:
     A takeover ends once the address serves: until then the Service may ask for another one, and
     this one is no new one of ours to be released.
     """
-    leaving = tags.drop_former_users(facts, found)
+    leaving = tags.drop_earlier_users(facts, found)
     if found != find_held(facts):
         return leaving
     return (*tags.end_takeover(facts, found), *leaving, *_settle(facts, found))

@@ -94,10 +94,10 @@ def _is_expected(facts: Facts, address: PublicIpAddress) -> bool:
     recorded, done = facts.request.recorded.claimed_as(address.ip_address), facts.call_state.done
     if any(isinstance(each, UntagAddress) and each.own.id == address.id for each in done):
         return True
-    is_users = value(address, TAG_ORIGIN) == TAG_ORIGIN_USER
+    is_brought = value(address, TAG_ORIGIN) == TAG_ORIGIN_USER
     if recorded is not None:
-        is_users = not recorded.associated_by_controller
-    is_asked = facts.request.spec.keep_address or is_users
+        is_brought = not recorded.associated_by_controller
+    is_asked = facts.request.spec.keep_address or is_brought
     return is_asked and not own_rules(facts.owner, facts.on(address.id).state.rules)
 
 

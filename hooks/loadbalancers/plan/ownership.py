@@ -71,7 +71,7 @@ class Owner:
         is_last: the load balancer is deleted, and in this call the API server had no Service of
             this name, under any UID, that wants one.
         takeovers: those by this Service that have begun, as tags of addresses say.
-        former: the UIDs of Services of this name, now gone, that used a share of this one before.
+        earlier: the UIDs of Services of this name, now gone, that used a share of this one before.
     """
 
     cluster: str
@@ -84,7 +84,7 @@ class Owner:
     still_wants: bool = False
     is_last: bool = False
     takeovers: tuple[Takeover, ...] = ()
-    former: frozenset[str] = frozenset()
+    earlier: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -108,12 +108,12 @@ class Owner:
         )
 
     def with_history(self, addresses: Collection[PublicIpAddress]) -> "Owner":
-        """Return this with what tags of addresses show: takeovers by us, and former users."""
+        """Return this with what tags of addresses show: takeovers by us, and earlier users."""
         found = (takeover_on(each) for each in addresses if self.has_name_of(each))
         by_us = tuple(each for each in found if each and each.by == (self.cluster, self.uid))
         used = filter(self.has_share, addresses) if self.is_sole else ()
-        former = frozenset(uid for each in used for uid in self.former_users(each))
-        return replace(self, takeovers=by_us, former=former)
+        earlier = frozenset(uid for each in used for uid in self.earlier_users(each))
+        return replace(self, takeovers=by_us, earlier=earlier)
 
     @property
     def mark(self) -> Tags:
@@ -263,12 +263,12 @@ class Owner:
     def has_acl_item(self, item: NetworkAcl, *, sealed: bool) -> bool:
         """Tell whether an ACL item, which is on no address, is ours: by its mark or by its seal.
 
-        It is taken only with an address of its Service, from a former user of our share, or if no
+        It is taken only with an address of its Service, from an earlier user of our share, or if no
         Service of our name is left.
         """
         whose = self.whose(item)
-        is_former = self.is_last or value(item, names.TAG_SERVICE_UID) in self.former
-        may_take = bool(self.takeovers) or (is_former and whose is Whose.INHERITED)
+        is_left = self.is_last or value(item, names.TAG_SERVICE_UID) in self.earlier
+        may_take = bool(self.takeovers) or (is_left and whose is Whose.INHERITED)
         is_bare = sealed and whose in NOBODYS
         return whose is Whose.OURS or (may_take and self.may_take(item)) or is_bare
 
@@ -280,11 +280,11 @@ class Owner:
     def other_users(self, address: Resource) -> tuple[str, ...]:
         """Name the other Services that use a shared address, but one of our name that is gone."""
         share = Share.read(address.tags)
-        gone = (self.uid, *(self.former_users(address) if self.is_sole else ()))
+        gone = (self.uid, *(self.earlier_users(address) if self.is_sole else ()))
         users = share.users.items() if share else ()
         return tuple(sorted(name for uid, name in users if uid not in gone))
 
-    def former_users(self, address: Resource) -> tuple[str, ...]:
+    def earlier_users(self, address: Resource) -> tuple[str, ...]:
         """Return the UIDs of Services of our name under which a shared address was used before."""
         share = Share.read(address.tags)
         users = share.users.items() if share and self.has_address(address) else ()

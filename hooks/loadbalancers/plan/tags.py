@@ -59,15 +59,15 @@ def end_takeover(facts: Facts, address: PublicIpAddress) -> tuple[UntagAddress, 
     return (UntagAddress(facts.owner.own_address(address), (names.TAG_TAKEOVER,)),)
 
 
-def drop_former_users(facts: Facts, address: PublicIpAddress) -> tuple[UntagAddress, ...]:
+def drop_earlier_users(facts: Facts, address: PublicIpAddress) -> tuple[UntagAddress, ...]:
     """Remove the users of our name that are gone, once nothing on the address has their mark."""
     here, owner = facts.on(address.id).state, facts.owner
-    former = owner.former_users(address) if owner.is_sole else ()
-    items = (each for each in here.acl or () if value(each, names.TAG_SERVICE_UID) in former)
+    earlier = owner.earlier_users(address) if owner.is_sole else ()
+    items = (each for each in here.acl or () if value(each, names.TAG_SERVICE_UID) in earlier)
     contents: tuple[Resource, ...] = (*here.rules, *here.firewall, *items)
-    if not former or any(map(owner.may_take, contents)):
+    if not earlier or any(map(owner.may_take, contents)):
         return ()
-    return (UntagAddress(owner.own_address(address), tuple(map(user_key, former))),)
+    return (UntagAddress(owner.own_address(address), tuple(map(user_key, earlier))),)
 
 
 def undo_takeover(facts: Facts, address: PublicIpAddress) -> GiveBack | UntagAddress:

@@ -68,7 +68,7 @@ def hides_contents(facts: Facts) -> bool:
     which is taken over, or was a Service's before.
     """
     owner, unread = facts.owner, facts.state.unread
-    come_with_it = bool(owner.takeovers or owner.former)
+    come_with_it = bool(owner.takeovers or owner.earlier)
     return bool(facts.state.unread_on_addresses) or (come_with_it and "items" in unread)
 
 
@@ -86,7 +86,16 @@ def is_to_release(facts: Facts, address: PublicIpAddress, *, is_second: bool = F
 
 
 def take_down(
-    facts: Facts, address: PublicIpAddress, *, at_once: bool = False, is_second: bool = False
+    facts: Facts, address: PublicIpAddress, *, is_second: bool = False
+) -> tuple[Action, ...]:
+    """Return the first steps of `list_takedown`: the tags stay until the rest is gone."""
+    steps = list_takedown(facts, address, is_second=is_second)
+    is_more = len(steps) > 1 and isinstance(steps[-1], UntagAddress)
+    return steps[:-1] if is_more else steps
+
+
+def list_takedown(
+    facts: Facts, address: PublicIpAddress, *, is_second: bool = False
 ) -> tuple[Action, ...]:
     """Release an address that is wholly ours, else remove what is ours from it: the tags last.
 
@@ -100,7 +109,6 @@ def take_down(
     Args:
         facts: those on the address.
         address: with our whole mark.
-        at_once: list the removal of the tags too, which waits for the rest to be gone.
         is_second: another one is the Service's, so it is not for this one to be kept.
     """
     own = facts.owner.own_address(address)
@@ -118,10 +126,7 @@ def take_down(
         cleaning = (*cleaning, give_to_user(facts, address))
     present = {tag.key for tag in address.tags}
     keys = _keys_of_ours(facts, address)
-    untag = UntagAddress(own, tuple(key for key in keys if key in present))
-    if cleaning:
-        return (*cleaning, untag) if at_once else cleaning
-    return (untag,)
+    return (*cleaning, UntagAddress(own, tuple(key for key in keys if key in present)))
 
 
 def _keys_of_ours(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
@@ -132,8 +137,8 @@ def _keys_of_ours(facts: Facts, address: PublicIpAddress) -> tuple[str, ...]:
     owner, state = facts.owner, facts.state
     if Share.read(address.tags) is None:
         return (*ADDRESS_KEYS, TAG_OPENING, TAG_TAKEOVER)
-    former = owner.former_users(address) if owner.is_sole else ()
-    own = (opening_key(owner.uid), *map(user_key, (owner.uid, *former)))
+    earlier = owner.earlier_users(address) if owner.is_sole else ()
+    own = (opening_key(owner.uid), *map(user_key, (owner.uid, *earlier)))
     contents: tuple[Resource, ...] = (*state.rules, *state.firewall)
     is_used = bool(owner.other_users(address)) or any(map(owner.has_another_mark, contents))
     return own if is_used else (*SHARE_KEYS, TAG_ORIGIN, *own)

@@ -7,7 +7,7 @@ from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.facts import CloudState
 from hooks.loadbalancers.plan.ownership import NotOurs, Owner, associated
 from hooks.loadbalancers.plan.seals import seal
-from hooks.loadbalancers.plan.takedown import others_on, take_down
+from hooks.loadbalancers.plan.takedown import list_takedown, others_on, take_down
 from hooks.loadbalancers.plan.wanted_address import Wanted
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.recorded import Acquiring
@@ -247,7 +247,7 @@ def test_an_address_with_something_of_others_is_never_released(state: Any, named
     both: dict[str, Any] = {key: (*own[key], *state.get(key, ())) for key in own}
     shared = facts(asked, state=CloudState(addresses=(existing,), **both))
     assert others_on(shared, existing) == (named,)
-    assert texts(take_down(shared, existing, at_once=True)) == [
+    assert texts(list_takedown(shared, existing)) == [
         "close firewall port 80/tcp for 0.0.0.0/0",
         f"delete rule {NAME}-tcp-80",
         f"untag address {IP}",

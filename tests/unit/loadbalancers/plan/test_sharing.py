@@ -118,7 +118,7 @@ def test_a_service_of_the_name_that_is_gone_uses_nothing(
 ) -> None:
     found = tagged(MARK | WEB | MAIL | {user_key("u"): "web"})
     owner = replace(OWNER, still_wants=still_wants)
-    assert owner.former_users(found) == ("u",)
+    assert owner.earlier_users(found) == ("u",)
     assert owner.other_users(found) == others
 
 
