@@ -162,6 +162,7 @@ def _hold(facts: Facts, planned: Sequence[Action]) -> Plan[Action]:
         f"{len(planned)} changes are planned, see status.plan. They wait until annotation "
         f"{ANNOTATION_MODE} says apply; {_LET_GO}"
     )
+    message = "; ".join((message, *facts.state.unread.values()))
     response = status.stopped(facts, "DeletionPlanned", message)
     response["status"] |= status.plan_fields(status.plan_entries(planned))
     return Plan(response)

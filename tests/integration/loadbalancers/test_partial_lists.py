@@ -114,6 +114,23 @@ def test_rules_and_members_change_and_what_admits_clients_stays_as_it_is(
     assert opened(world) != before
 
 
+@pytest.mark.parametrize(("name", "command"), OPENING)
+def test_a_new_service_gets_its_address_and_rules_and_is_ready_once_all_is_known(
+    world: World, hook: LoadBalancersHook, command: str
+) -> None:
+    """On an address that the call has just acquired there is nothing, so its firewall is known."""
+    break_down(world, command, FAULTS["530"])
+    lb = LoadBalancer(world, sourceRanges=["10.0.0.0/8"]).settle(hook)
+    assert lb.condition("Ready")["status"] == "Unknown"
+    [rule] = world.rules()
+    assert (set(rule["members"]), rule["cidrlist"]) == (set(world.nodes), ["10.0.0.0/8"])
+    admitted = [("tcp", 80, 80, ("10.0.0.0/8",))]
+    assert opened(world) == (admitted if command == "listFirewallRules" else [])
+    world.simulator.control.clear_faults()
+    assert lb.wait(hook).is_ready()
+    assert len(opened(world)) == 1
+
+
 @pytest.mark.parametrize(("name", "command", "fault"), cases(ENDING))
 def test_a_deletion_ends_what_needs_no_list_and_does_not_end_itself(
     world: World, hook: LoadBalancersHook, command: str, fault: dict[str, Any]

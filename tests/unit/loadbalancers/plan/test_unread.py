@@ -96,3 +96,12 @@ def test_an_address_with_which_items_come_is_released_after_them() -> None:
     [name] = [rule(80).name]
     assert taken_over(metadata=DELETED) == [f"release address {IP} with all its rules"]
     assert taken_over("items", metadata=DELETED) == [f"delete rule {name}"]
+
+
+def test_plan_mode_says_that_its_list_of_a_deletion_may_lack_something() -> None:
+    state = unread(shown(rule(80, tags=TAGS)), "firewall")
+    asked = request(status=recorded(), metadata=DELETED, mode="Plan")
+    found = plan(facts(asked, state=state, service=GONE))
+    assert found.actions == ()
+    assert condition(found)["reason"] == "DeletionPlanned"
+    assert WORDS in condition(found)["message"]
