@@ -1,6 +1,7 @@
 """What the values lay over the chart's objects, and that a real API server takes all of it."""
 
 import base64
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from tests.controlplane import ControlPlane
 from tests.controlplane.api import Object
 from tests.deploy.charts import CI, CLOUD, OF_A_RELEASE, OPERATOR, deployment, of_chart, values
 from tests.deploy.rendering import CLOUD_CONTROLLER, container, read, render
+from tests.documented.pages import blocks
+from tests.documented.runs import GUIDES
 from tools import helm
-from tools.chart_values import CHART
+from tools.chart_values import CHART, schema
 
 pytestmark = pytest.mark.usefixtures("control_plane_binaries", "helm_program")
 
@@ -174,6 +177,28 @@ def test_monitors_rules_and_dashboards_are_found_as_prometheus_and_grafana_look(
 
 def _label(obj: Object, name: str) -> object:
     return obj["metadata"].get("labels", {}).get(name)
+
+
+def of_the_chart() -> Iterator[Any]:
+    """Yield the values that guides show."""
+    known = set(schema()["properties"])
+    for page in sorted(GUIDES.glob("*.md")):
+        for block in blocks(page, "yaml"):
+            shown = yaml.safe_load(block.code)
+            if isinstance(shown, dict) and shown and set(shown) <= known:
+                yield pytest.param(block.code, id=f"{page.stem}:{block.line}")
+
+
+@pytest.mark.parametrize("shown", list(of_the_chart()))
+def test_values_that_guides_show_are_taken(tmp_path: Path, shown: str) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text(shown)
+    both = values(tmp_path / "both", {f"{OPERATOR}.enabled": True})
+    assert of_chart(*both, "--values", file) != of_chart(*both)
+
+
+def test_guides_show_values() -> None:
+    assert len(list(of_the_chart())) >= 3
 
 
 def test_every_object_says_of_which_release_it_is(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ INSTALLED = tuple(
         "cluster-api",
         "configure",
         "crd-deleted",
+        "pod-security",
         "rights",
         "troubleshooting",
         "uninstall",
