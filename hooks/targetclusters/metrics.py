@@ -93,7 +93,10 @@ def _families(clusters: list[WatchedCluster]) -> Iterable[Metric]:
 def _repairs(clusters: list[WatchedCluster]) -> Iterable[Metric]:
     text = "Faults of the cluster that are there, by state: open, or given_up after maxRetry."
     faults = _family(GaugeMetricFamily, "healing_faults", text, "state")
-    text = "1 if so many nodes are not ready that nothing is repaired, else 0."
+    text = (
+        "1 if so many nodes are not ready that nothing is repaired, or so many pods ill that none "
+        "is deleted; else 0."
+    )
     breaker = _family(GaugeMetricFamily, "healing_breaker_open", text)
     text = "Repairs that this process tried, by kind of fault and outcome."
     attempts = _family(CounterMetricFamily, "healing_attempts_total", text, "kind", "outcome")

@@ -3,13 +3,13 @@
 Each part is read for itself: what fails leaves its own faults unknown, and the others are repaired.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hooks.cloudstack import Cloud
 from hooks.cloudstack.errors import CloudStackError
 from hooks.cloudstack.operations import find_cluster
 from hooks.http.deadline import Deadline
-from hooks.http.texts import join_names, one_line
+from hooks.http.texts import join_names, join_sentences, one_line
 from hooks.kube.client import Kube, KubeError
 from hooks.targetclusters.healing.accounts import AccountError
 from hooks.targetclusters.healing.nodes import TooManyNodes, list_nodes
@@ -65,7 +65,7 @@ def observe(task: HealingTask, deadline: Deadline) -> Observation:
         account.cloud,
         account.missing,
         lacking,
-        next((each for each in failures if isinstance(each, Failure)), None),
+        _join([each for each in failures if isinstance(each, Failure)]),
     )
 
 
@@ -91,6 +91,14 @@ def read_cluster_state(cloud: Cloud, cluster_id: str, deadline: Deadline) -> str
 def unread(error: CloudStackError) -> Failure:
     """Say that CloudStack does not answer."""
     return Failure("connection", "NotRead", one_line(error, MAX_MESSAGE))
+
+
+def _join(failures: list[Failure]) -> Failure | None:
+    """Return all that is wrong, under the first one's reason."""
+    if not failures:
+        return None
+    messages = list(dict.fromkeys(each.message for each in failures))
+    return replace(failures[0], message=join_sentences(messages, limit=len(messages)))
 
 
 def _open_account(task: HealingTask, deadline: Deadline) -> _Account:
