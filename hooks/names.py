@@ -167,6 +167,8 @@ ANNOTATION_HEAL_AGAIN = "targetcluster.example.com/heal-again"
 ANNOTATION_HEALING_JOURNAL = "targetcluster.example.com/healing-journal"
 #: On the same Lease: the TargetCluster, as `NAMESPACE/NAME`.
 ANNOTATION_HEALING_CLUSTER = "targetcluster.example.com/healing-cluster"
+#: On one of 256 Leases in the operator's namespace: what was tried on VMs within an hour.
+ANNOTATION_HEALING_VMS = "targetcluster.example.com/healing-vms"
 
 # TargetClusters: sync
 

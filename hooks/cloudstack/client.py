@@ -93,6 +93,7 @@ class Client:
     Args:
         caller: makes one call.
         project_id: added to each command that takes it; empty outside of projects.
+        max_objects: of a list, and so of its pages.
         observer: called after each request.
         clocks: how time passes.
     """
@@ -102,10 +103,12 @@ class Client:
         caller: Caller,
         *,
         project_id: str = "",
+        max_objects: int = MAX_OBJECTS,
         observer: Observer = lambda _command, _outcome, _seconds: None,
         clocks: Clocks = CLOCKS,
     ) -> None:
         self.project_id = project_id
+        self._max_objects = max_objects
         self._caller = caller
         self._observer = observer
         self._monotonic = clocks.monotonic
@@ -199,13 +202,13 @@ class Client:
             is_last = len(rows) < PAGE_SIZE
             if not ids.isdisjoint(page_ids) or total < former or (is_last and len(found) < total):
                 return None
-            if len(found) > MAX_OBJECTS:
+            if len(found) > self._max_objects:
                 break
             if is_last or 0 < total <= len(found):
                 return found
             ids.update(page_ids)
             del answer, rows  # of two pages, never both are in memory
-        problem = f"the list has more than {MAX_OBJECTS} objects"
+        problem = f"the list has more than {self._max_objects} objects"
         raise Unreachable(listing.command, problem)
 
     def start(self, command: Command, deadline: Deadline) -> Job:

@@ -3,18 +3,19 @@
 import hmac
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 
 from hooks.cloudstack.cache import CacheObserver, Fetching, SingleFlightCache
-from hooks.cloudstack.client import CLOCKS, PAGE_SIZE, Client, Clocks, Observer
+from hooks.cloudstack.client import CLOCKS, MAX_OBJECTS, PAGE_SIZE, Client, Clocks, Observer
 from hooks.cloudstack.config import CloudConfig
 from hooks.cloudstack.errors import Forbidden, Unauthorized, UnknownZone
 from hooks.cloudstack.models.account import Account, Capabilities, ProjectLimit, ResourceLimit
 from hooks.cloudstack.models.compute import Scope, Snapshot, VirtualMachine, Zone
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.cloudstack.wire import Wire
+from hooks.http.answer_memory import AnswerBounds
 from hooks.http.deadline import Deadline
 from hooks.http.tls import file_context
 from hooks.http.transport import Transport
@@ -28,6 +29,21 @@ FREE_PAGE = 10
 FREE_TRIES = 2
 
 
+@dataclass(frozen=True)
+class Guest:
+    """What is allowed to a CloudStack that a tenant names.
+
+    Attributes:
+        refusal: where its configuration may not lead, as Transport takes it; None: anywhere.
+        bounds: of its answers, and the memory that they share with others'.
+        max_objects: of a list.
+    """
+
+    refusal: Callable[[str, int], str] | None = None
+    bounds: AnswerBounds | None = None
+    max_objects: int = MAX_OBJECTS
+
+
 class Cloud:
     """One CloudStack, one account or project of it; used by many threads at once.
 
@@ -39,7 +55,7 @@ class Cloud:
         cache_observer: called when a cache is asked: command, whether it had the value.
         vm_cache_ttl: seconds that a snapshot of all virtual machines is used.
         clocks: how time passes; tests pass their own.
-        refusal: where a tenant's configuration may not lead, as Transport takes it.
+        guest: what is allowed to a CloudStack that a tenant names; None for the operator's own.
 
     Attributes:
         config: as it was given.
@@ -54,14 +70,22 @@ class Cloud:
         cache_observer: CacheObserver = lambda _command, _hit: None,
         vm_cache_ttl: float = 15.0,
         clocks: Clocks = CLOCKS,
-        refusal: Callable[[str, int], str] | None = None,
+        guest: Guest | None = None,
     ) -> None:
         self.config = config
         self._clocks = clocks
         trust = partial(file_context, config.ca_file, verify=not config.ssl_no_verify)
-        self._transport = Transport(trust, proxy=config.proxy, refusal=refusal)
-        wire = Wire(config, self._transport)
-        self.client = Client(wire, project_id=config.project_id, observer=observer, clocks=clocks)
+        limits = guest or Guest()
+        self._transport = Transport(
+            trust, proxy=config.proxy, bounds=limits.bounds, refusal=limits.refusal
+        )
+        self.client = Client(
+            Wire(config, self._transport),
+            project_id=config.project_id,
+            max_objects=limits.max_objects,
+            observer=observer,
+            clocks=clocks,
+        )
         self._executor = ThreadPoolExecutor(FETCHERS, thread_name_prefix="cloudstack-fetch")
         how = Fetching(self._executor, clocks.monotonic, cache_observer)
         self._free_counts: dict[str, int] = {}

@@ -183,7 +183,7 @@ def may_call(client: Client, command_name: str, deadline: Deadline) -> bool | No
     """
     try:
         answer = client.call(DISCOVERY, {"name": command_name}, deadline)
-    except (Forbidden, Unauthorized):
+    except Forbidden:
         return None
     except Refused as error:
         if error.code == NOT_DISCOVERED:

@@ -20,6 +20,7 @@ from hooks.targetclusters.healing.journal_lease import JournalLease
 from hooks.targetclusters.healing.memory import HealingMemory
 from hooks.targetclusters.healing.plan.model import Attempt, HealingResult
 from hooks.targetclusters.healing.task import CALL_SECONDS
+from hooks.targetclusters.healing.vm_leases import VmLeases
 from hooks.targetclusters.health.model import ProbeResult
 from hooks.targetclusters.jobs import JobPools, JobSlot
 from hooks.targetclusters.plan.facts import SyncResult
@@ -107,11 +108,7 @@ class WatchedCluster:
         self.sync: JobSlot[SyncResult] = JobSlot(shared.rounds, self.namespace, self.monotonic)
         self.deletion: JobSlot[SyncResult] = JobSlot(shared.rounds, self.namespace, self.monotonic)
         self.healing = JobSlot[HealingResult](shared.repairs, self.namespace, self.monotonic)
-        self.repairs = HealingMemory(
-            Accounts(dependencies.kube, destinations, self.monotonic, _own_account(config)),
-            JournalLease(dependencies.kube, config.pod_namespace, key),
-            process_holder(config.pod_name),
-        )
+        self.repairs = _healing_memory(dependencies, shared, key)
         self.attempts = Counter[tuple[str, str]]()
         self.release: JobSlot[bool] | None = None
         self._rounds = shared.rounds
@@ -186,6 +183,22 @@ class WatchedCluster:
         # New counters instead of changed ones: other threads read them meanwhile.
         self.rounds = self.rounds + Counter(["success" if success else "failure"])
         self.objects = self.objects + Counter(outcomes)
+
+
+def _healing_memory(dependencies: Dependencies, shared: Shared, key: str) -> HealingMemory:
+    config, kube = dependencies.config, dependencies.kube
+    return HealingMemory(
+        Accounts(
+            kube,
+            _destinations(config),
+            shared.answers,
+            dependencies.monotonic,
+            _own_account(config),
+        ),
+        JournalLease(kube, config.pod_namespace, key),
+        VmLeases(kube, config.pod_namespace),
+        process_holder(config.pod_name),
+    )
 
 
 def _destinations(config: Config) -> Destinations:

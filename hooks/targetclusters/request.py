@@ -168,6 +168,7 @@ class Healing(View, frozen=True):
     max_retry: Retries = 3
     max_concurrent: Concurrency = 1
     node_timeout: Interval = Interval(300)
+    startup_timeout: Interval = Interval(1200)
     max_unhealthy: IntOrPercent = IntOrPercent("40%")
     backoff: Backoff = Backoff()
     maintenance_windows: tuple[MaintenanceWindow, ...] = ()

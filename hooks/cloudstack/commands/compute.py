@@ -12,9 +12,9 @@ def start_virtual_machine(vm_id: str) -> Command:
     return command("startVirtualMachine", id=vm_id)
 
 
-def stop_virtual_machine(vm_id: str, *, forced: bool = False) -> Command:
-    """Stop a machine; forced, without asking its guest. One that is stopped stays so."""
-    return command("stopVirtualMachine", id=vm_id, forced=forced or None)
+def stop_virtual_machine(vm_id: str) -> Command:
+    """Stop a machine. One that is stopped stays so."""
+    return command("stopVirtualMachine", id=vm_id)
 
 
 def reboot_virtual_machine(vm_id: str) -> Command:

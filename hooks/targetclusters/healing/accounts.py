@@ -10,20 +10,25 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from hooks.cloudstack import Cloud, CloudConfig
+from hooks.cloudstack import Cloud, CloudConfig, Guest
 from hooks.cloudstack.operations import may_call
+from hooks.http.answer_memory import AnswerBounds, AnswerMemory
 from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import METADATA, Kube, KubeError, NotFound
 from hooks.kube.kinds import SECRET
 from hooks.kube.objects import part
 from hooks.settings.cloud_config import parse_cloud_config
 from hooks.settings.parsing import SettingsError
+from hooks.targetclusters.access.connector import MAX_VALUES
 from hooks.targetclusters.access.destinations import Destinations
 from hooks.targetclusters.health.model import Failure
 
 #: The key of the Secret, as of the Secret of the CloudStack Kubernetes Provider.
 KEY = "cloud-config"
 MAX_CHARACTERS = 64 * 1024
+#: Of an answer, and of a list. Nothing is listed that could be longer: VMs are read by id or name.
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+MAX_LISTED = 1000
 #: Seconds for which it is known what the keys may do.
 RIGHTS_TTL = 600.0
 #: The setting that names who may use the operator's account.
@@ -70,6 +75,7 @@ class Accounts:
     Args:
         own: the API server with the Secrets.
         destinations: where a tenant's configuration may lead.
+        memory: for answers, shared with those of target clusters.
         monotonic: monotonic seconds.
         operators: the account of the operator itself; None where it has none.
     """
@@ -78,6 +84,7 @@ class Accounts:
         self,
         own: Kube,
         destinations: Destinations,
+        memory: AnswerMemory,
         monotonic: Monotonic,
         operators: OwnAccount | None = None,
     ) -> None:
@@ -85,7 +92,8 @@ class Accounts:
         self._operators = operators
         self._monotonic = monotonic
         self._rights: tuple[Cloud, float, tuple[str, ...]] | None = None
-        self._destinations = destinations
+        bounds = AnswerBounds(MAX_ANSWER_BYTES, MAX_VALUES, memory)
+        self._guest = Guest(destinations.refusal, bounds, MAX_LISTED)
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
 
@@ -135,8 +143,7 @@ class Accounts:
             raise AccountError("AccountInvalid", f"Secret {secret}: {problems}") from None
         metadata = part(found, "metadata")
         version = (path, f"{metadata.get('uid')}/{metadata.get('resourceVersion')}")
-        cloud = Cloud(config, refusal=self._destinations.refusal, vm_cache_ttl=0.0)
-        return self._keep(version, cloud)
+        return self._keep(version, Cloud(config, guest=self._guest))
 
     def _keep(self, version: tuple[str, str] | CloudConfig, cloud: Cloud) -> Cloud:
         self.close()

@@ -12,14 +12,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from hooks.cloudstack import Cloud
+from hooks.cloudstack.models.compute import VirtualMachine
+from hooks.cloudstack.node_vms import parse_provider_id
 from hooks.cloudstack.operations import Outcome, Verdict, find_vm
 from hooks.http.deadline import Deadline, run_detached
 from hooks.kube.client import Conflict, Kube, KubeError
 from hooks.targetclusters.healing.journal_lease import KeptJournal
 from hooks.targetclusters.healing.memory import HealingMemory
 from hooks.targetclusters.healing.nodes import get_node
-from hooks.targetclusters.healing.observing import Observation, read_cluster_state
-from hooks.targetclusters.healing.plan import decide, owed
+from hooks.targetclusters.healing.observing import Observation, read_cluster
+from hooks.targetclusters.healing.plan import decide, owed, tries
 from hooks.targetclusters.healing.plan.journal import Unreadable
 from hooks.targetclusters.healing.plan.model import Attempt, NodeState, PodsSeen, Record, Repair
 from hooks.targetclusters.healing.plan.pods import choose_pod, judge_pod
@@ -33,15 +35,26 @@ from hooks.targetclusters.healing.task import (
     REPAIR_SECONDS,
     HealingTask,
 )
+from hooks.targetclusters.healing.vm_leases import KeptTries
 from hooks.targetclusters.health.model import Failure
 from hooks.targetclusters.outdated import is_changed
 
 #: How often it is tried to write down what became of an attempt.
 CLOSE_TRIES = 5
+#: And that one begins, while attempts on other VMs are written into the same Lease.
+TAKE_TRIES = 5
 
 
 class Doubt(Exception):
-    """No repair is made now; str() says why, and it counts as no attempt."""
+    """No repair is made now; str() says why, and it counts as no attempt.
+
+    Attributes:
+        lasts: no repair will be made until somebody changes something.
+    """
+
+    def __init__(self, text: str, *, lasts: bool = False) -> None:
+        super().__init__(text)
+        self.lasts = lasts
 
 
 class Outrun(Exception):
@@ -57,12 +70,14 @@ class Looked:
         object_id: of the VM, the cluster, or the pod.
         name: of that, for people.
         work: does it, and returns what became of it; never raises.
+        url: of the CloudStack in which it is; empty for a pod.
     """
 
     repair: Repair
     object_id: str
     name: str
     work: Callable[[Deadline], Outcome]
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,17 +103,20 @@ class Attempting:
             raise Doubt("there is no CloudStack account to repair it with")
         reads = self.deadline.at_most(READ_SECONDS)
         if record.kind == "ClusterNotRunning":
-            found = read_cluster_state(cloud, record.object, reads)
-            state, object_id = "gone" if isinstance(found, Failure) else found, record.object
+            found = read_cluster(cloud, record.object, reads)
+            state, object_id = "gone" if isinstance(found, Failure) else found.state, record.object
         else:
-            state, object_id = self._find_vm(cloud, record, reads)
+            vm = self._find_vm(cloud, record, reads)
+            state, object_id = vm.state, vm.id
+            if decide.was_just_started(record, vm.updated, self.task.policy, self.task.clock()):
+                raise Doubt("its VM was started or stopped just now, and not by a repair")
         repair = decide.choose_repair(record, state)
         if repair is None:
             raise Doubt(f"in the state {state} nothing is done")
         if missing := [each for each in COMMANDS[repair] if each in self.seen.missing]:
             raise Doubt(f"the CloudStack account may not call {missing[0]}")
         work = partial(carry_out, cloud.client, repair, object_id)
-        return Looked(repair, object_id, object_id, work)
+        return Looked(repair, object_id, object_id, work, cloud.config.api_url)
 
     def _look_at_pod(self, record: Record) -> Looked:
         """Return which pod is to be deleted, as it is now. Raises Doubt."""
@@ -116,17 +134,27 @@ class Attempting:
             "DeletePod", pod.uid, f"{pod.namespace}/{pod.name}", partial(delete_pod, target, pod)
         )
 
-    def _find_vm(self, cloud: Cloud, record: Record, reads: Deadline) -> tuple[str, str]:
-        """Return the state and the id of a node's VM, as it is now."""
+    def _find_vm(self, cloud: Cloud, record: Record, reads: Deadline) -> VirtualMachine:
+        """Return a node's VM, as it is now."""
         nodes = self.seen.evidence.nodes or ()
         node = next(each for each in nodes if each.name == record.object)
-        found = find_vm_of(node, nodes, cloud.snapshot(reads), cloud.scope(reads))
+        listed = _list_vms(cloud, node, reads)
+        found = find_vm_of(node, nodes, listed, cloud.scope(reads), self.seen.members)
         if isinstance(found, str):
-            raise Doubt(found)
-        vm = find_vm(cloud.client, found.id, reads)
-        if vm is None or vm.id != found.id:
-            raise Doubt("its VM is gone, or another account's")
-        return vm.state, vm.id
+            raise Doubt(found, lasts=True)
+        return found
+
+    def check_tries(self, looked: Looked, again: float) -> None:
+        """See that a VM may be repaired, whatever was tried on it before. Raises Doubt."""
+        if not looked.url:
+            return
+        try:
+            kept = self._read_tries(looked)
+        except (KubeError, Unreadable) as error:
+            raise Doubt(f"what was tried on its VM cannot be read: {error}") from None
+        policy, now = self.task.policy, self.task.clock()
+        if why := tries.why_not(kept.tries, policy, again=again, now=now):
+            raise Doubt(why)
 
     def check_current(self, record: Record, object_id: str) -> None:
         """Look once more at node, pod and TargetCluster. Raises Doubt, Outrun."""
@@ -169,14 +197,50 @@ class Attempting:
         kept = task.memory.lease.write(
             kept, kept.journal.with_record(begun), self.deadline.at_most(CALL_SECONDS)
         )
-        context, seconds = copy_context(), self.deadline.at_most(REPAIR_SECONDS)
+        seconds, context = self.deadline.at_most(REPAIR_SECONDS), copy_context()
+        again = kept.journal.again
 
         def repair() -> Outcome:
-            outcome = context.run(looked.work, seconds)
+            outcome = context.run(self._repair, looked, again, seconds)
             text = outcome.text or f"{looked.repair} of {looked.name} is done"
             return replace(outcome, text=text)
 
         return kept, begun, run_detached("repair", repair)
+
+    def _repair(self, looked: Looked, again: float, seconds: Deadline) -> Outcome:
+        """Make a repair, which counts for its VM too; not if that may not be repaired."""
+        if not looked.url:
+            return looked.work(seconds)
+        taken = self._take(looked, again)
+        if isinstance(taken, Outcome):
+            return taken
+        outcome = looked.work(seconds)
+        sent, now = outcome.was_sent, self.task.clock()
+        taken.change(lambda each: tries.ended(each, sent=sent), now, Deadline(CALL_SECONDS))
+        return outcome
+
+    def _take(self, looked: Looked, again: float) -> KeptTries | Outcome:
+        """Write down that a VM is being repaired; an outcome says why it may not be."""
+        policy, problem = self.task.policy, "others write about other VMs all the time"
+        for _ in range(TAKE_TRIES):
+            now = self.task.clock()
+            try:
+                kept = self._read_tries(looked)
+                if why := tries.why_not(kept.tries, policy, again=again, now=now):
+                    return Outcome(Verdict.BUSY, why)
+                begun = tries.begun(kept.tries, now=now, until=now + REPAIR_SECONDS)
+                return kept.write(begun, now, Deadline(CALL_SECONDS))
+            except Conflict:
+                continue
+            except (KubeError, Unreadable) as error:
+                problem = str(error)
+                break
+        return Outcome(Verdict.UNSENT, f"it cannot be written down: {problem}")
+
+    def _read_tries(self, looked: Looked) -> KeptTries:
+        """Read what was tried on a VM. Raises KubeError, Unreadable."""
+        seconds = self.deadline.at_most(CALL_SECONDS)
+        return self.task.memory.vms.read(looked.url, looked.object_id, seconds)
 
     def end(
         self, kept: KeptJournal, begun: Record, outcome: Outcome
@@ -184,29 +248,54 @@ class Attempting:
         """Write down what became of an attempt."""
         policy, now = self.task.policy, self.task.clock()
         sent, done = outcome.was_sent, outcome.verdict is Verdict.DONE
-        ended = decide.end(begun, outcome.text, policy, sent=sent, now=now)
-        ended = owed.end_stop(ended, sent=sent, done=done)
-        verdict = str(outcome.verdict)
-        attempt = Attempt(begun.kind, begun.object, begun.repair, verdict, ended.outcome)
+
+        def ending(record: Record) -> Record:
+            ended = decide.end(record, outcome.text, policy, sent=sent, now=now)
+            return owed.end_stop(ended, sent=sent, done=done)
+
+        verdict, text = str(outcome.verdict), ending(begun).outcome
+        attempt = Attempt(begun.kind, begun.object, begun.repair, verdict, text)
         # A round that is stopped still writes down what it did.
-        return close(self.task.memory, kept, ended, Deadline(CALL_SECONDS)), attempt
+        return close(self.task.memory, kept, begun, ending, Deadline(CALL_SECONDS)), attempt
 
 
 def close(
-    memory: HealingMemory, kept: KeptJournal, ended: Record, seconds: Deadline
+    memory: HealingMemory,
+    kept: KeptJournal,
+    begun: Record,
+    ending: Callable[[Record], Record],
+    seconds: Deadline,
 ) -> KeptJournal:
-    """Write down what became of an attempt; if that fails, the next round counts it as lost."""
+    """Write down what became of an attempt; if that fails, the next round counts it as lost.
+
+    Args:
+        memory: of the TargetCluster.
+        kept: the journal as it was last read or written.
+        begun: the record of the attempt, as it was written.
+        ending: returns a record as the attempt leaves it: a person may have begun anew meanwhile.
+        seconds: for all that.
+    """
     for _ in range(CLOSE_TRIES):
         try:
+            ended = ending(kept.journal.records[begun.key])
             return memory.lease.write(kept, kept.journal.with_record(ended), seconds)
-        except Conflict:  # another replica has seen other faults meanwhile
+        except Conflict:  # another replica has seen other faults meanwhile, or was asked
             try:
                 kept = memory.lease.read(seconds)
             except (KubeError, Unreadable):
                 return kept
-            now = kept.journal.records.get(ended.key)
-            if now is None or (now.by, now.tried_at) != (memory.holder, ended.tried_at):
+            now = kept.journal.records.get(begun.key)
+            if now is None or (now.by, now.tried_at) != (memory.holder, begun.tried_at):
                 return kept
         except KubeError:
             return kept
     return kept
+
+
+def _list_vms(cloud: Cloud, node: NodeState, reads: Deadline) -> tuple[VirtualMachine, ...]:
+    """List the VMs that a node may be on, and no others: an account may have very many."""
+    if not node.provider_id:
+        return cloud.client.list_all(VirtualMachine, reads, name=node.name)
+    vm_id = parse_provider_id(node.provider_id)
+    vm = find_vm(cloud.client, vm_id, reads) if vm_id else None
+    return (vm,) if vm else ()

@@ -6,6 +6,7 @@ stopped the VM: it counts as none, needs no answer of the target, and waits for 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from hooks.cloudstack import Cloud
 from hooks.cloudstack.errors import CloudStackError
@@ -68,7 +69,8 @@ class Finishing:
             return
         for record in due[:MAX_LOOKS]:
             try:
-                if self._look(cloud, record, why_not.get(record.key, "")) == "settled":
+                is_over = self._is_over(record)
+                if is_over or self._look(cloud, record, why_not.get(record.key, "")) == "settled":
                     settled.append(record)
                     continue
                 self._start(cloud, record)
@@ -80,6 +82,13 @@ class Finishing:
             journal = owed.settle(settled, self.kept.journal)
             seconds = self.deadline.at_most(CALL_SECONDS)
             self.kept = self.task.memory.lease.write(self.kept, journal, seconds)
+
+    def _is_over(self, record: Record) -> bool:
+        """Tell whether a node is Ready, or no node any more: its VM is its owner's affair."""
+        nodes = self.seen.evidence.nodes
+        if record.kind != "NodeNotReady" or nodes is None:
+            return False
+        return all(node.is_ready for node in nodes if node.name == record.object)
 
     def _look(self, cloud: Cloud, record: Record, why_not: str) -> str:
         """Return what is to be done. Raises Doubt, Outrun, CloudStackError."""
@@ -97,7 +106,7 @@ class Finishing:
 
     def _check(self, record: Record, why_not: str) -> None:
         """Check that nothing speaks against a start. Raises Doubt, Outrun."""
-        if why_not:
+        if why_not := why_not or decide.held_by_service(self.seen.evidence):
             raise Doubt(f"{why_not}, and its VM is not started")
         if missing := [each for each in COMMANDS["StartVM"] if each in self.seen.missing]:
             raise Doubt(f"the CloudStack account may not call {missing[0]}")
@@ -125,10 +134,12 @@ class Finishing:
         )
         seconds = self.deadline.at_most(REPAIR_SECONDS)
         outcome = carry_out(cloud.client, "StartVM", record.vm, seconds)
-        ended = owed.end_start(begun, _told(outcome), done=outcome.verdict is Verdict.DONE)
-        verdict = str(outcome.verdict)
-        self.attempt = Attempt(record.kind, record.object, "StartVM", verdict, ended.outcome)
-        self.kept = close(task.memory, self.kept, ended, Deadline(CALL_SECONDS))
+        ending = partial(
+            owed.end_start, outcome=_told(outcome), done=outcome.verdict is Verdict.DONE
+        )
+        verdict, text = str(outcome.verdict), ending(begun).outcome
+        self.attempt = Attempt(record.kind, record.object, "StartVM", verdict, text)
+        self.kept = close(task.memory, self.kept, begun, ending, Deadline(CALL_SECONDS))
 
 
 def _told(outcome: Outcome) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from hooks.targetclusters.healing.accounts import Accounts
 from hooks.targetclusters.healing.journal_lease import JournalLease
+from hooks.targetclusters.healing.vm_leases import VmLeases
 
 #: What tells one attempt from all others: the fault, the process, and when it was begun.
 OpenAttempt = tuple[str, str, float | None]
@@ -16,11 +17,16 @@ class HealingMemory:
     Attributes:
         accounts: its CloudStack account.
         lease: its journal.
+        vms: what was tried on VMs, for whatever TargetCluster.
         holder: this process.
+        doubts: why a fault cannot be repaired, by its key, and until when that is not looked at
+            again, in monotonic seconds.
         seen: since when the open attempts of other processes are seen, in monotonic seconds.
     """
 
     accounts: Accounts
     lease: JournalLease
+    vms: VmLeases
     holder: str
+    doubts: dict[str, tuple[float, str]] = field(default_factory=dict)
     seen: dict[OpenAttempt, float] = field(default_factory=dict)

@@ -2,14 +2,17 @@
 
 import hashlib
 import re
+from contextlib import suppress
+from ipaddress import ip_address
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import Kube, NotFound
 from hooks.kube.kinds import NODE
-from hooks.kube.objects import is_deleting, is_true, labels, part
-from hooks.names import ANNOTATION_HEAL
+from hooks.kube.objects import find_condition, is_deleting, is_true, items, labels, part
+from hooks.kube.times import read_time
+from hooks.names import ANNOTATION_HEAL, LABEL_ZONE
 from hooks.targetclusters.healing.plan.model import NodeState
 
 PAGE_SIZE = "50"
@@ -19,10 +22,19 @@ _CONTROL_PLANE = (
     "node-role.kubernetes.io/control-plane",
     "node-role.kubernetes.io/controlplane",
     "node-role.kubernetes.io/master",
+    "node-role.kubernetes.io/etcd",
 )
 _MAX_NAME = 253
 #: What an API server allows as a name.
 _NAME = re.compile(rf"[a-z0-9]([-a-z0-9.]{{0,{_MAX_NAME - 2}}}[a-z0-9])?")
+_MAX_ADDRESSES = 16
+#: Taints of who takes a node out of service: it is off, or will be, because somebody wants so.
+_LEAVING = (
+    "node.kubernetes.io/out-of-service",
+    "ToBeDeletedByClusterAutoscaler",
+    "DeletionCandidateOfClusterAutoscaler",
+    "karpenter.sh/disrupted",
+)
 
 
 class TooManyNodes(Exception):
@@ -59,8 +71,14 @@ def read_node(node: Json) -> NodeState:
         is_ready=is_true(node, "Ready"),
         provider_id=provider_id if isinstance(provider_id, str) else "",
         cordoned=bool(spec.get("unschedulable")),
-        left_alone=str(marks.get(ANNOTATION_HEAL, "true")).strip().lower() == "false",
+        left_alone=str(marks.get(ANNOTATION_HEAL, "true")).strip().lower() != "true",
         control_plane=any(label in labels(node) for label in _CONTROL_PLANE),
+        leaving=_leaving(node),
+        addresses=_addresses(node),
+        system_uuid=one_line(part(node, "status", "nodeInfo").get("systemUUID"), _MAX_NAME),
+        zone=one_line(labels(node).get(LABEL_ZONE), _MAX_NAME),
+        created=_time(metadata.get("creationTimestamp")),
+        changed=_time(find_condition(node, "Ready").get("lastTransitionTime")),
     )
 
 
@@ -70,3 +88,23 @@ def _read_name(name: object) -> str:
     if _NAME.fullmatch(text):
         return text
     return f"not-a-name-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:16]}"
+
+
+def _leaving(node: Json) -> str:
+    taints = (each.get("key") for each in items(node, "spec", "taints") if isinstance(each, dict))
+    found = next((key for key in taints if key in _LEAVING), "")
+    return f"the node has the taint {found}" if found else ""
+
+
+def _addresses(node: Json) -> tuple[str, ...]:
+    """Return the first internal addresses that are any, each as `ipaddress` writes it."""
+    found = []
+    for each in items(node, "status", "addresses"):
+        if isinstance(each, dict) and each.get("type") == "InternalIP":
+            with suppress(ValueError):
+                found.append(str(ip_address(str(each.get("address")))))
+    return tuple(found[:_MAX_ADDRESSES])
+
+
+def _time(value: object) -> float | None:
+    return read_time(value) if isinstance(value, str) else None

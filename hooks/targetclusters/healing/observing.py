@@ -6,7 +6,9 @@ Each part is read for itself: what fails leaves its own faults unknown, and the 
 from dataclasses import dataclass, replace
 
 from hooks.cloudstack import Cloud
-from hooks.cloudstack.errors import CloudStackError
+from hooks.cloudstack.errors import CloudStackError, Unauthorized
+from hooks.cloudstack.models.compute import Scope
+from hooks.cloudstack.models.kubernetes import KubernetesCluster
 from hooks.cloudstack.operations import find_cluster
 from hooks.http.deadline import Deadline
 from hooks.http.texts import join_names, join_sentences, one_line
@@ -29,6 +31,8 @@ class Observation:
         evidence: of faults.
         cloud: the CloudStack account; None if there is none, or not one that can be used.
         missing: the commands that it may not call.
+        members: the ids, in lower case, of the VMs of the Kubernetes Service cluster; None where
+            the spec names none.
         lacking: the rights that we need on the target and do not have.
         failure: why nothing, or not everything, is known or can be repaired.
     """
@@ -36,6 +40,7 @@ class Observation:
     evidence: Evidence
     cloud: Cloud | None
     missing: tuple[str, ...]
+    members: frozenset[str] | None
     lacking: tuple[Right, ...]
     failure: Failure | None
 
@@ -51,41 +56,50 @@ def observe(task: HealingTask, deadline: Deadline) -> Observation:
     """Read what is to be known of faults; what cannot be read stays unknown. Never raises."""
     account = _open_account(task, deadline)
     nodes = _read_nodes(task.target, deadline)
-    state = _read_cluster(task, account.cloud, deadline)
+    cluster = _read_cluster(task, account.cloud, deadline)
+    known = cluster if isinstance(cluster, KubernetesCluster) else None
+    cluster_id = task.spec.cloud_stack.kubernetes_cluster_id
     pods = _read_pods(task, nodes, deadline)
     lacking = _find_lacking(task, deadline)
-    failures = (account.failure, nodes, state, pods, _say_lacking(lacking))
+    failures = (account.failure, nodes, cluster, pods, _say_lacking(lacking))
     return Observation(
         Evidence(
             None if isinstance(nodes, Failure) else nodes,
-            None if isinstance(state, Failure) else state,
-            task.spec.cloud_stack.kubernetes_cluster_id,
+            known.state if known else None,
+            cluster_id,
             None if isinstance(pods, Failure) else pods,
         ),
         account.cloud,
         account.missing,
+        _members(known) if cluster_id else None,
         lacking,
         _join([each for each in failures if isinstance(each, Failure)]),
     )
 
 
-def read_cluster_state(cloud: Cloud, cluster_id: str, deadline: Deadline) -> str | Failure:
-    """Return the state of a Kubernetes Service cluster, or why it is none that is repaired.
+def read_cluster(cloud: Cloud, cluster_id: str, deadline: Deadline) -> KubernetesCluster | Failure:
+    """Return a Kubernetes Service cluster, or why it is none that is repaired.
 
     Raises:
         CloudStackError: CloudStack gives no answer.
     """
     found, scope = find_cluster(cloud.client, cluster_id, deadline), cloud.scope(deadline)
-    is_ours = found is not None and (
-        not scope.account or found.account.lower() == scope.account.lower()
-    )
-    if found is None or not is_ours or not found.is_managed:
+    if found is None or not _is_ours(found, scope) or not found.is_managed:
         message = (
             f"spec.cloudStack.kubernetesClusterID: the account has no cluster {cluster_id} "
             "that CloudStack manages"
         )
         return Failure("secret", "NoCluster", message)
-    return found.state
+    return found
+
+
+def _is_ours(cluster: KubernetesCluster, scope: Scope) -> bool:
+    """Tell whether a cluster belongs to whom the VMs do; a domain's path says nothing of its id."""
+    if scope.project_id:
+        return cluster.project_id.lower() == scope.project_id.lower()
+    is_path = "/" in scope.domain or scope.domain.upper() == "ROOT"
+    in_domain = is_path or scope.domain.lower() in ("", cluster.domain_id.lower())
+    return bool(scope.account) and in_domain and cluster.account.lower() == scope.account.lower()
 
 
 def unread(error: CloudStackError) -> Failure:
@@ -112,6 +126,9 @@ def _open_account(task: HealingTask, deadline: Deadline) -> _Account:
         missing = accounts.missing_rights(cloud, deadline, with_cluster=with_cluster)
     except AccountError as error:
         return _Account(failure=error.failure)
+    except Unauthorized as error:
+        message = one_line(f"CloudStack does not know the keys: {error}", MAX_MESSAGE)
+        return _Account(failure=Failure("secret", "AccountInvalid", message))
     except CloudStackError as error:
         return _Account(cloud, failure=unread(error))
     if not missing:
@@ -132,12 +149,12 @@ def _read_nodes(target: Kube | Failure, deadline: Deadline) -> tuple[NodeState, 
 
 def _read_cluster(
     task: HealingTask, cloud: Cloud | None, deadline: Deadline
-) -> str | Failure | None:
+) -> KubernetesCluster | Failure | None:
     cluster_id = task.spec.cloud_stack.kubernetes_cluster_id
     if not cluster_id or cloud is None:
         return None
     try:
-        return read_cluster_state(cloud, cluster_id, deadline)
+        return read_cluster(cloud, cluster_id, deadline)
     except CloudStackError as error:
         return unread(error)
 
@@ -176,3 +193,8 @@ def _say_lacking(lacking: tuple[Right, ...]) -> Failure | None:
     named = join_names([str(right) for right in lacking], limit=NAMED)
     message = f"the kubeconfig's account is not known to have the right to {named} on the cluster"
     return Failure("list", "MissingRights", one_line(message, MAX_MESSAGE))
+
+
+def _members(cluster: KubernetesCluster | None) -> frozenset[str]:
+    """Return the ids of a cluster's VMs in lower case; none of a cluster that is not known."""
+    return frozenset(vm.id.lower() for vm in cluster.vms) if cluster else frozenset()

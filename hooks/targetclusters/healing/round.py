@@ -9,7 +9,7 @@
 The round ends when all its attempts have ended. The next one sees what they have changed.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -46,6 +46,8 @@ from hooks.targetclusters.round_lease import is_over
 #: Seconds for which an attempt of another process is seen before it counts as lost: longer than any
 #: round runs.
 LOST_AFTER = 600.0
+#: Seconds for which a fault that cannot be repaired is not looked at again, so that others are.
+DOUBTED_FOR = 300.0
 #: Faults that one round looks at closely.
 MAX_LOOKS = 20
 
@@ -65,33 +67,23 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
     if isinstance(kept, Failure):
         return replace(result, failure=kept)
     seen = observe(task, reads)
-    no_pods = decide.pod_breaker(seen.evidence, task.policy)
-    faults = decide.hold_pods(decide.find_faults(seen.evidence), no_pods)
-    known, now = _without_lost(task, kept), task.clock()
-    journal = decide.remember(known, seen.evidence, faults, again=task.again, now=now)
     breaker = decide.breaker(seen.evidence, task.policy)
-    due = decide.next_due(journal, faults, task.policy, now=now)
+    no_pods = decide.pod_breaker(seen.evidence, task.policy)
+    found = decide.hold(decide.find_faults(seen.evidence), "PodNotReady", no_pods)
+    faults = decide.hold(found, "NodeNotReady", breaker)
+    journal = _remember(task, kept, seen.evidence, faults)
+    due = decide.next_due(journal, faults, task.policy, now=task.clock())
     repairs = _Repairs(task, Attempting(task, seen, deadline), kept, due, seen.failure)
     with repairs.noted():
         if journal != kept.journal:
             lease, seconds = task.memory.lease, deadline.at_most(CALL_SECONDS)
             repairs.kept = lease.write(kept, journal, seconds)
-        repairs.finish(faults)
+        repairs.finish(found)
         if not breaker and not repairs.attempts:
             repairs.begin(faults)
     repairs.end()
-    return replace(
-        result,
-        failure=repairs.failure,
-        journal=repairs.kept.journal,
-        faults=_present(repairs.kept.journal, faults, seen.evidence),
-        waits={**repairs.due.waits, **repairs.waits},
-        planned=repairs.planned,
-        given_up=repairs.due.given_up,
-        breaker=breaker or no_pods,
-        opening=repairs.opening,
-        attempts=tuple(repairs.attempts),
-    )
+    present = _present(repairs.kept.journal, faults, seen.evidence)
+    return repairs.told(replace(result, faults=present, breaker=breaker or no_pods))
 
 
 @dataclass
@@ -104,6 +96,7 @@ class _Repairs:
         failure: why nothing, or not everything, can be repaired.
         waits: why a repair that is due is not made, by the fault's key.
         planned: in mode Plan, what would be done, by the fault's key.
+        cannot: the faults that no repair is there for, as long as nobody changes something.
         running: the attempts that were begun, by their ends.
         attempts: what was tried.
         opening: whether a maintenance window was open when a repair was last to begin.
@@ -116,9 +109,24 @@ class _Repairs:
     failure: Failure | None = None
     waits: dict[str, str] = field(default_factory=dict)
     planned: dict[str, str] = field(default_factory=dict)
+    cannot: list[str] = field(default_factory=list)
     running: dict[Future[Outcome], Record] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
     opening: Opening = ALWAYS_OPEN
+
+    def told(self, result: HealingResult) -> HealingResult:
+        """Return a result with what was done, and why the rest was not."""
+        return replace(
+            result,
+            failure=self.failure,
+            journal=self.kept.journal,
+            waits={**self.due.waits, **self.waits},
+            planned=self.planned,
+            given_up=self.due.given_up,
+            cannot=tuple(self.cannot),
+            opening=self.opening,
+            attempts=tuple(self.attempts),
+        )
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -154,7 +162,7 @@ class _Repairs:
         while len(considered) < MAX_LOOKS:
             now = self.task.clock()
             self.due = decide.next_due(self.kept.journal, faults, self.task.policy, now=now)
-            left = [each for each in self.due.records if each.key not in considered]
+            left = [each for each in self.due.records if self._is_worth_a_look(each, considered)]
             self.opening = find_opening(healing.maintenance_windows, now)
             if not self.opening.is_open and healing.mode == "Repair":
                 self.waits |= {each.key: self.opening.closed for each in left}
@@ -174,6 +182,18 @@ class _Repairs:
             self.kept, attempt = self.attempting.end(self.kept, begun, end.result())
             self.attempts.append(attempt)
 
+    def _is_worth_a_look(self, record: Record, considered: Container[str]) -> bool:
+        """Tell whether to look at a fault: not at one that could not be repaired just now."""
+        if record.key in considered:
+            return False
+        until, why = self.task.memory.doubts.get(record.key, (0.0, ""))
+        if self.task.monotonic() >= until:
+            return True
+        self.waits[record.key] = why
+        if record.key not in self.cannot:
+            self.cannot.append(record.key)
+        return False
+
     def _look(self, record: Record) -> Looked | None:
         """Look closely; return what is to be done now, None for nothing. Raises Outrun."""
         healing, journal = self.task.spec.healing, self.kept.journal
@@ -182,13 +202,16 @@ class _Repairs:
             if healing.mode == "Plan":
                 self.planned[record.key] = f"{looked.repair} {looked.name}"
                 return None
-            if journal.attempts_on(looked.object_id) >= healing.max_retry:
-                raise Doubt(f"{looked.name} has had maxRetry attempts, under other names too")
+            self.attempting.check_tries(looked, journal.again)
             if clash := decide.find_clash(journal, looked.repair, looked.object_id):
                 raise Doubt(clash)
             self.attempting.check_current(record, looked.object_id)
         except Doubt as doubt:
             self.waits[record.key] = one_line(doubt, MAX_MESSAGE)
+            if doubt.lasts:
+                until = self.task.monotonic() + DOUBTED_FOR
+                self.task.memory.doubts[record.key] = until, self.waits[record.key]
+                self.cannot.append(record.key)
             return None
         except CloudStackError as error:
             self.failure = self.failure or unread(error)
@@ -216,6 +239,16 @@ def _read_journal(task: HealingTask, deadline: Deadline) -> KeptJournal | Failur
     except (KubeError, Unreadable) as error:
         message = one_line(f"the journal of repairs cannot be read: {error}", MAX_MESSAGE)
         return Failure("secret", "NoJournal", message)
+
+
+def _remember(
+    task: HealingTask, kept: KeptJournal, evidence: Evidence, faults: tuple[Fault, ...]
+) -> Journal:
+    """Return the journal with what is seen, and forget doubts about faults that are gone."""
+    memory, there = task.memory, {fault.key for fault in faults}
+    memory.doubts = {key: doubt for key, doubt in memory.doubts.items() if key in there}
+    look = decide.Look(task.clock(), task.policy.longest_gap, task.again)
+    return decide.remember(_without_lost(task, kept), evidence, faults, look)
 
 
 def _without_lost(task: HealingTask, kept: KeptJournal) -> Journal:

@@ -61,6 +61,8 @@ class HealingTask:
             healing.backoff.first,
             max(healing.backoff.first, healing.backoff.longest),
             healing.max_unhealthy,
+            healing.startup_timeout,
+            ROUND_SECONDS + 2 * self.spec.monitor_interval,
             healing.max_concurrent,
             healing.pods.timeout,
         )

@@ -81,6 +81,8 @@ def judge(result: HealingResult) -> Condition:
     if result.failure is not None:
         status: Status = "Unknown" if result.failure.reason == "NotRead" else "False"
         return _condition(status, result.failure.reason, result.failure.message)
+    if lasting := [each for each in there if each.key in result.cannot]:
+        return _condition("False", "CannotRepair", _named(lasting, result))
     if there and not result.opening.is_open:
         return _condition("True", "OutsideWindow", result.opening.closed)
     if result.planned:
@@ -139,7 +141,8 @@ def _named(records: list[Record], result: HealingResult) -> str:
     """Say of the first faults what was tried, and what became of it."""
     sentences = []
     for each in records:
-        said = each.outcome or result.waits.get(each.key, "")
+        texts = (each.outcome, result.waits.get(each.key, ""))
+        said = "; ".join(text for text in texts if text)
         tried = f"{each.attempts} attempts" if each.attempts != 1 else "1 attempt"
         sentences.append(f"{each.kind} {each.object}: {tried}" + (f", {said}" if said else ""))
     return join_sentences(sentences, limit=_MAX_IN_MESSAGE)

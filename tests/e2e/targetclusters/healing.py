@@ -17,6 +17,7 @@ REPAIRS = (
 QUICK = {
     "enabled": True,
     "nodeTimeout": "1s",
+    "startupTimeout": "1s",
     "maxRetry": 2,
     "maxUnhealthy": "100%",
     "backoff": {"first": "2s", "longest": "4s"},

@@ -139,6 +139,7 @@ def test_defaults_are_filled_in(control_plane: ControlPlane) -> None:
             "maxConcurrent": 1,
             "mode": "Repair",
             "nodeTimeout": "5m",
+            "startupTimeout": "20m",
             "maxUnhealthy": "40%",
             "backoff": {"first": "5m", "longest": "30m"},
             "pods": {"enabled": False, "podTimeout": "10m"},

@@ -60,7 +60,7 @@ def state(client: Client, vm_id: str) -> str:
 def test_a_machine_is_stopped_started_and_rebooted(
     simulator: Simulator, client: Client, vm_id: str
 ) -> None:
-    stop = compute.stop_virtual_machine(vm_id, forced=True)
+    stop = compute.stop_virtual_machine(vm_id)
     assert operate(client, stop, soon()).verdict is Verdict.DONE
     assert state(client, vm_id) == "Stopped"
     started = operate(client, compute.start_virtual_machine(vm_id), soon())

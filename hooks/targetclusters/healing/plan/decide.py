@@ -4,7 +4,7 @@
     NodeNotReady       not Ready for nodeTimeout, its VM
                        Stopped                             start the VM            the node is Ready
                        Running                             reboot; from the second the node is Ready
-                                                           on stop (forced), start
+                                                           on stop, start
                        anything else                       none: it is changing,
                                                            or gone
     PodNotReady        a system pod with a controller
@@ -17,16 +17,20 @@ bounds, `choose_repair` reads the state of the VM, `find_clash` sees to it that 
 twice at once, `begin` and `end` write an attempt down.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from hooks.http.backoff import delay
 from hooks.http.texts import shorten
+from hooks.kube.times import CLOCK_SLACK
 from hooks.targetclusters.healing.plan.model import (
     CloudRepair,
     Evidence,
     Fault,
+    FaultKind,
     Journal,
+    NodeState,
     PodsSeen,
     Policy,
     Record,
@@ -40,10 +44,17 @@ FORGET_AFTER = 3600.0
 MAX_RECORDS = 256
 #: Characters of an outcome.
 MAX_OUTCOME = 200
+#: Seconds after which it is written again that a fault is looked for, or held.
+NOTE_EVERY = 60.0
+#: Zones of a cluster, and nodes of one, from which on a zone can be told to be down.
+MIN_ZONES = 2
+MIN_IN_ZONE = 2
 #: States of a Kubernetes Service cluster that a start may help.
 _STARTABLE = ("Stopped", "Alert")
 #: Repairs that may reach every VM of a cluster, so nothing is repaired beside them.
 _OF_CLUSTER: tuple[Repair, ...] = ("StartCluster",)
+#: And those in which its nodes are repaired: in others, the service works on them.
+_SETTLED = ("Running", "Alert")
 _CORDONED = "the node is cordoned"
 _LEFT_ALONE = "the node has an annotation that forbids repairs"
 
@@ -66,11 +77,14 @@ class Due:
 
 def find_faults(evidence: Evidence) -> tuple[Fault, ...]:
     """Return the faults that are there, control plane nodes first."""
-    found = []
+    found, held, dark = [], held_by_service(evidence), _dark_zones(evidence.nodes or ())
     for node in evidence.nodes or ():
-        if not node.is_ready:
-            why_not = _LEFT_ALONE if node.left_alone else _CORDONED if node.cordoned else ""
-            found.append(Fault("NodeNotReady", node.name, why_not, node.control_plane))
+        if node.is_ready:
+            continue
+        why_not = _LEFT_ALONE if node.left_alone else _CORDONED if node.cordoned else node.leaving
+        why_not = why_not or held or dark.get(node.zone, "")
+        times = node.created, node.changed
+        found.append(Fault("NodeNotReady", node.name, why_not, node.control_plane, *times))
     if evidence.cluster_state in _STARTABLE:
         found.append(Fault("ClusterNotRunning", evidence.cluster_id))
     found += find_pod_faults(evidence.pods or PodsSeen())
@@ -90,10 +104,26 @@ def breaker(evidence: Evidence, policy: Policy) -> str:
     )
 
 
-def hold_pods(faults: Iterable[Fault], why_not: str) -> tuple[Fault, ...]:
-    """Return the faults, of which those of pods are not repaired for a reason; empty for none."""
+@dataclass(frozen=True)
+class Look:
+    """A look at a cluster.
+
+    Attributes:
+        now: epoch seconds.
+        longest_gap: seconds since the last look, at most, for what was seen then and now to have
+            lasted. Who looks after a longer time, or with another clock, knows nothing of it.
+        again: when a person asked to begin again, in epoch seconds; 0 for never.
+    """
+
+    now: float
+    longest_gap: float
+    again: float = 0.0
+
+
+def hold(faults: Iterable[Fault], kind: FaultKind, why_not: str) -> tuple[Fault, ...]:
+    """Return the faults, of which those of a kind are not repaired for a reason; empty for none."""
     return tuple(
-        replace(fault, why_not=why_not) if why_not and fault.kind == "PodNotReady" else fault
+        replace(fault, why_not=fault.why_not or why_not) if fault.kind == kind else fault
         for fault in faults
     )
 
@@ -109,45 +139,46 @@ def pod_breaker(evidence: Evidence, policy: Policy) -> str:
     )
 
 
-def remember(
-    journal: Journal, evidence: Evidence, faults: Iterable[Fault], *, again: float, now: float
-) -> Journal:
+def remember(journal: Journal, evidence: Evidence, faults: Iterable[Fault], look: Look) -> Journal:
     """Return the journal with what is seen now.
 
-    A fault of a kind that was not read stays as it is. One that is gone is forgotten after an hour,
-    or at once if nothing was tried. One that comes back within the hour keeps its attempts.
-
-    Args:
-        journal: what is remembered.
-        evidence: what was seen.
-        faults: as `find_faults` returns them.
-        again: when a person asked to begin again, in epoch seconds; 0 for never.
-        now: epoch seconds.
+    A fault of a kind that was not read stays as it is. One that is gone is forgotten after an hour
+    in which it was looked for, or at once if nothing was tried. One that comes back within the hour
+    keeps its attempts.
     """
-    there = {fault.key: fault for fault in faults}
+    there, again = {fault.key: fault for fault in faults}, look.again
     records = dict(journal.records)
     if again > journal.again:
         records = {key: _begun_again(each) for key, each in records.items()}
     for key, each in list(records.items()):
         if each.kind not in evidence.known:
             continue
-        if key in there:
-            since = now if each.since is None else min(each.since, now)
-            records[key] = replace(
-                each, since=since, gone_since=None, control_plane=there[key].control_plane
-            )
-            continue
-        gone_since = now if each.gone_since is None else min(each.gone_since, now)
-        records[key] = replace(each, since=None, gone_since=gone_since)
-        is_over = not each.attempts or now - gone_since >= FORGET_AFTER
-        if is_over and not each.by and each.owed_at is None:
+        records[key] = noted = _noted(each, there.get(key), look)
+        gone_since = noted.gone_since
+        is_gone = gone_since is not None and look.now - gone_since >= FORGET_AFTER
+        is_over = is_gone or not each.attempts
+        if key not in there and is_over and not each.by and each.owed_at is None:
             del records[key]
     for key, fault in there.items():
         if key not in records and len(records) < MAX_RECORDS:
-            records[key] = Record(
-                fault.kind, fault.object, since=now, control_plane=fault.control_plane
-            )
-    return Journal(records, max(again, journal.again))
+            records[key] = _noted(Record(fault.kind, fault.object), fault, look)
+    started = min(journal.started or look.now, look.now + CLOCK_SLACK)
+    return Journal(records, max(again, journal.again), started)
+
+
+def was_just_started(record: Record, updated: float | None, policy: Policy, now: float) -> bool:
+    """Tell whether somebody else has started or stopped a VM so lately that it may be booting.
+
+    Args:
+        record: of the node's fault.
+        updated: when CloudStack last started or stopped the VM, by its clock; None if not known.
+        policy: the bounds.
+        now: epoch seconds.
+    """
+    if updated is None or not 0 <= now + CLOCK_SLACK - updated < policy.node_timeout + CLOCK_SLACK:
+        return False
+    by_us = record.ended_at is not None and updated <= record.ended_at + CLOCK_SLACK
+    return not by_us
 
 
 def next_due(journal: Journal, faults: Iterable[Fault], policy: Policy, *, now: float) -> Due:
@@ -163,7 +194,12 @@ def next_due(journal: Journal, faults: Iterable[Fault], policy: Policy, *, now: 
             waits[fault.key] = "its repair is being made"
         elif record.attempts >= policy.max_retry:
             given_up.append(fault.key)
-        elif why := _why_wait(fault, record, policy, now) or _beside(record, journal, now):
+        elif why := (
+            _why_wait(fault, record, policy, now)
+            or _stood_before(fault, journal)
+            or _behind_cluster(fault, journal, policy, now)
+            or _beside(record, journal, policy, now)
+        ):
             waits[fault.key] = why
         elif len(busy) >= policy.max_concurrent:
             waits[fault.key] = f"a repair of {busy[0].object} is being made"
@@ -209,6 +245,7 @@ def begin(record: Record, repair: Repair, policy: Policy, *, now: float) -> Reco
         record,
         attempts=attempts,
         tried_at=now,
+        ended_at=None,
         next_try=now + pause,
         repair=repair,
         outcome="",
@@ -221,7 +258,9 @@ def end(record: Record, outcome: str, policy: Policy, *, sent: bool, now: float)
     attempts = record.attempts if sent else max(0, record.attempts - 1)
     pause = delay(max(1, attempts), first=policy.first, longest=policy.longest)
     text = shorten(outcome, MAX_OUTCOME)
-    return replace(record, attempts=attempts, next_try=now + pause, outcome=text, by="")
+    return replace(
+        record, attempts=attempts, ended_at=now, next_try=now + pause, outcome=text, by=""
+    )
 
 
 def lose(record: Record) -> Record:
@@ -237,7 +276,11 @@ def _begun_again(record: Record) -> Record:
 def _why_wait(fault: Fault, record: Record, policy: Policy, now: float) -> str:
     if fault.why_not:
         return fault.why_not
-    since = now if record.since is None else record.since
+    if fault.created is not None and 0 <= now - fault.created < policy.startup_timeout:
+        return "the node was registered less than startupTimeout ago"
+    since = max(now if record.since is None else record.since, record.held_until)
+    if fault.changed is not None and fault.changed <= now + CLOCK_SLACK:
+        since = max(since, fault.changed)
     is_pod = fault.kind == "PodNotReady"
     if now - since < (policy.pod_timeout if is_pod else policy.node_timeout):
         return f"it is there for less than {'podTimeout' if is_pod else 'nodeTimeout'}"
@@ -247,13 +290,90 @@ def _why_wait(fault: Fault, record: Record, policy: Policy, now: float) -> str:
     return ""
 
 
-def _beside(record: Record, journal: Journal, now: float) -> str:
+def _beside(record: Record, journal: Journal, policy: Policy, now: float) -> str:
     """Say whether another node of the control plane is being repaired, or not ready since."""
     if not record.control_plane:
         return ""
     for other in journal.records.values():
         if other.control_plane and other.key != record.key:
-            is_awaited = other.since is not None and other.attempts and now < other.next_try
+            is_due_later = now < other.next_try <= now + policy.longest
+            is_awaited = other.since is not None and other.attempts and is_due_later
             if other.by or is_awaited:
                 return f"the control plane node {other.object} is being repaired"
     return ""
+
+
+def _stood_before(fault: Fault, journal: Journal) -> str:
+    """Say whether a node was not ready before healing began: it may be a leftover of long ago.
+
+    Its VM may be another cluster's by now, as after a restore. A person who begins again allows it.
+    """
+    if fault.changed is None or journal.again > journal.started:
+        return ""
+    if fault.changed >= journal.started - CLOCK_SLACK:
+        return ""
+    return "it was not ready before healing first looked; the annotation heal-again allows a repair"
+
+
+def _behind_cluster(fault: Fault, journal: Journal, policy: Policy, now: float) -> str:
+    """Say whether the Kubernetes Service cluster has its turn before its nodes."""
+    if fault.kind != "NodeNotReady":
+        return ""
+    for cluster in journal.records.values():
+        if cluster.kind != "ClusterNotRunning":
+            continue
+        if cluster.since is not None and cluster.attempts < policy.max_retry:
+            return "the Kubernetes Service cluster is to be started first"
+        if cluster.attempts and now < cluster.next_try <= now + policy.longest:
+            return "the Kubernetes Service cluster was started just now"
+    return ""
+
+
+def _noted(record: Record, fault: Fault | None, look: Look) -> Record:
+    """Return the record of a fault that was looked for; None: it is not there."""
+    now = look.now
+    age = look.longest_gap + 1 if record.seen_at is None else now - record.seen_at
+    is_gap = not -CLOCK_SLACK <= age <= look.longest_gap
+    seen_at = now if is_gap or age >= NOTE_EVERY else record.seen_at
+    if fault is None:
+        gone_since = now if is_gap or record.gone_since is None else record.gone_since
+        return replace(record, since=None, gone_since=gone_since, seen_at=seen_at)
+    since = now if is_gap or record.since is None else record.since
+    held = record.held_until
+    if fault.why_not and not 0 <= now - held < NOTE_EVERY:
+        held = now
+    return replace(
+        record,
+        since=since,
+        gone_since=None,
+        seen_at=seen_at,
+        held_until=held,
+        control_plane=fault.control_plane,
+    )
+
+
+def held_by_service(evidence: Evidence) -> str:
+    """Say why a cluster's nodes are left to the Kubernetes Service; empty: they are not."""
+    if not evidence.cluster_id or evidence.cluster_state in _SETTLED:
+        return ""
+    if evidence.cluster_state is None:
+        return "the state of the Kubernetes Service cluster is not known"
+    return f"the Kubernetes Service cluster is {evidence.cluster_state}"
+
+
+def _dark_zones(nodes: Iterable[NodeState]) -> Mapping[str, str]:
+    """Return why the nodes of a zone are left alone, by zone: all are down, and others are not.
+
+    That is the zone's fault. The controller of node leases in Kubernetes evicts no pods from one.
+    """
+    down, total = Counter[str](), Counter[str]()
+    for node in nodes:
+        total[node.zone] += 1
+        down[node.zone] += not node.is_ready
+    if len(total) < MIN_ZONES:
+        return {}
+    return {
+        zone: f"all {count} nodes of the zone {zone} are not ready: that is the zone's fault"
+        for zone, count in total.items()
+        if zone and count >= MIN_IN_ZONE and down[zone] == count
+    }

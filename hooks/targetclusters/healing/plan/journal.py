@@ -8,7 +8,7 @@ from hooks.http.texts import shorten
 from hooks.targetclusters.healing.plan.model import Journal, Record
 
 #: Bytes of a journal: Kubernetes takes 256 KiB of annotations, and there is one more.
-MAX_BYTES = 200 * 1024
+MAX_BYTES = 220 * 1024
 #: Characters of an outcome in a journal that would be larger. With these, MAX_RECORDS with the
 #: longest names fit: no attempt is forgotten for want of room.
 SHORT_OUTCOME = 50
@@ -21,6 +21,7 @@ class Unreadable(Exception):
 class _Written(msgspec.Struct, forbid_unknown_fields=True):
     records: list[Record]
     again: float = 0.0
+    started: float = 0.0
 
 
 def read_journal(text: str) -> Journal:
@@ -31,14 +32,14 @@ def read_journal(text: str) -> Journal:
         found = msgspec.json.decode(text, type=_Written)
     except msgspec.DecodeError as error:
         raise Unreadable(f"is no journal of repairs: {error}") from None
-    return Journal({each.key: each for each in found.records}, found.again)
+    return Journal({each.key: each for each in found.records}, found.again, found.started)
 
 
 def write_journal(journal: Journal) -> str:
     """Write a journal, the same text for the same content, with shorter outcomes if it is long."""
     records = [journal.records[key] for key in sorted(journal.records)]
-    text = msgspec.json.encode(_Written(records, journal.again))
+    text = msgspec.json.encode(_Written(records, journal.again, journal.started))
     if len(text) > MAX_BYTES:
         records = [replace(each, outcome=shorten(each.outcome, SHORT_OUTCOME)) for each in records]
-        text = msgspec.json.encode(_Written(records, journal.again))
+        text = msgspec.json.encode(_Written(records, journal.again, journal.started))
     return text.decode()

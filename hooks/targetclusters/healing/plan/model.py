@@ -1,7 +1,7 @@
 """What healing knows: nodes, faults, and what has been done for them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -11,7 +11,7 @@ from hooks.targetclusters.request import IntOrPercent
 
 #: The faults that are repaired.
 FaultKind = Literal["NodeNotReady", "ClusterNotRunning", "PodNotReady"]
-#: What is done for them. StopStart is a forced stop, and a start once the VM is stopped.
+#: What is done for them. StopStart is a stop, and a start once the VM is stopped.
 CloudRepair = Literal["StartVM", "RebootVM", "StopStartVM", "StartCluster"]
 Repair = CloudRepair | Literal["DeletePod"]
 
@@ -22,8 +22,14 @@ class NodeState:
 
     Attributes:
         cordoned: it is unschedulable: somebody works on it.
+        leaving: why somebody takes it out of service, by a taint; empty if nobody does.
         left_alone: it has the annotation with which a person forbids repairs.
         control_plane: it has the label of control plane nodes.
+        addresses: its internal IP addresses.
+        system_uuid: what its machine's firmware says; on KVM, the VM's id.
+        zone: where it says to be; empty for nowhere.
+        created, changed: when it was registered, and when Ready last changed, in epoch seconds of
+            its own cluster; None if it does not say.
     """
 
     name: str
@@ -33,6 +39,12 @@ class NodeState:
     cordoned: bool = False
     left_alone: bool = False
     control_plane: bool = False
+    leaving: str = ""
+    addresses: tuple[str, ...] = ()
+    system_uuid: str = ""
+    zone: str = ""
+    created: float | None = None
+    changed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +115,16 @@ class Fault:
         object: the node's name, the cluster's id, or the pod's namespace and controller.
         why_not: why it is not to be repaired; empty where it is.
         control_plane: of two such faults, never both are repaired at once.
+        created, changed: when the node was registered, and when Ready last changed, in epoch
+            seconds of its own cluster; None if that is not known.
     """
 
     kind: FaultKind
     object: str
     why_not: str = ""
     control_plane: bool = False
+    created: float | None = None
+    changed: float | None = None
 
     @property
     def key(self) -> str:
@@ -123,11 +139,14 @@ class Record:
     Attributes:
         since: when it was seen first; None while it is not there.
         gone_since: since when it is not there; None while it is.
+        seen_at: when it was last looked for, to a minute. After a gap, what lasted begins anew.
+        held_until: until when it was not to be repaired, to a minute; 0 for never.
         attempts: how many repairs were tried.
         tried_at: when the last one was begun; None before the first.
         next_try: when the next one is due at the earliest.
         repair: what was last tried; empty for nothing.
         vm: the id of the VM, the cluster, or the pod, on which that was tried.
+        ended_at: when that was over; None while it is being tried.
         outcome: what became of it, in CloudStack's words where it refused.
         by: the process that tries right now; empty for none.
         owed_at: when a start of the VM is due that a stop of ours owes it; None for no such start.
@@ -138,11 +157,14 @@ class Record:
     object: str
     since: float | None = None
     gone_since: float | None = None
+    seen_at: float | None = None
+    held_until: float = 0.0
     attempts: int = 0
     tried_at: float | None = None
     next_try: float = 0.0
     repair: Repair | Literal[""] = ""
     vm: str = ""
+    ended_at: float | None = None
     outcome: str = ""
     by: str = ""
     owed_at: float | None = None
@@ -161,10 +183,12 @@ class Journal:
     Attributes:
         records: by the faults' keys.
         again: the newest request of a person to begin again, in epoch seconds.
+        started: when the cluster was first looked at; 0 for never.
     """
 
     records: Mapping[str, Record] = field(default_factory=lambda: MappingProxyType({}))
     again: float = 0.0
+    started: float = 0.0
 
     @property
     def open(self) -> tuple[Record, ...]:
@@ -173,11 +197,7 @@ class Journal:
 
     def with_record(self, record: Record) -> "Journal":
         """Return the journal with a record in place of the fault's former one."""
-        return Journal({**self.records, record.key: record}, self.again)
-
-    def attempts_on(self, vm: str) -> int:
-        """Count what was tried on a VM, whatever its node was called."""
-        return sum(each.attempts for each in self.records.values() if vm and each.vm == vm)
+        return replace(self, records={**self.records, record.key: record})
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +207,8 @@ class Policy:
     Attributes:
         max_retry: how many attempts a fault gets.
         node_timeout: how long a node is not ready before it is repaired.
+        startup_timeout: how long a new node has time to become ready.
+        longest_gap: of two looks that are further apart, nothing is known of the time between.
         pod_timeout: how long a pod is ill before it is deleted.
         first, longest: the time between two attempts, at first and at most.
         unhealthy: how many nodes of a number may be unhealthy before nothing is repaired.
@@ -198,6 +220,8 @@ class Policy:
     first: float
     longest: float
     unhealthy: IntOrPercent
+    startup_timeout: float
+    longest_gap: float
     max_concurrent: int = 1
     pod_timeout: float = 600.0
 
@@ -232,6 +256,7 @@ class HealingResult:
         waits: why nothing is done for a fault now, by key.
         planned: in mode Plan, what would be done, by key.
         given_up: the faults that had all their attempts, by key.
+        cannot: those that no repair is there for, as long as nobody changes something; by key.
         breaker: why nothing is repaired, as too many nodes are unhealthy; else empty.
         opening: whether a maintenance window is open.
         attempts: what was tried.
@@ -246,6 +271,7 @@ class HealingResult:
     waits: Mapping[str, str] = field(default_factory=dict)
     planned: Mapping[str, str] = field(default_factory=dict)
     given_up: tuple[str, ...] = ()
+    cannot: tuple[str, ...] = ()
     breaker: str = ""
     opening: Opening = ALWAYS_OPEN
     attempts: tuple[Attempt, ...] = ()

@@ -114,13 +114,6 @@ ROWS = [
     listing(VirtualMachine, "listVirtualMachines", {"id": "v", "details": "nics,servoff"}, id="v"),
     writing(compute.start_virtual_machine, ("v",), "startVirtualMachine", id="v"),
     writing(compute.stop_virtual_machine, ("v",), "stopVirtualMachine", id="v"),
-    Row(
-        compute.stop_virtual_machine,
-        "stopVirtualMachine",
-        {"id": "v", "forced": True},
-        ("v",),
-        {"forced": True},
-    ),
     writing(compute.reboot_virtual_machine, ("v",), "rebootVirtualMachine", id="v"),
     listing(KubernetesCluster, "listKubernetesClusters", {"id": "c"}, id="c"),
     writing(compute.start_kubernetes_cluster, ("c",), "startKubernetesCluster", id="c"),

@@ -3,6 +3,7 @@
 import pytest
 
 from hooks.cloudstack import CloudConfig
+from hooks.http.answer_memory import AnswerMemory
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict
 from hooks.settings.config import settings
@@ -29,7 +30,7 @@ def secret(text: str = GOOD, key: str = "cloud-config") -> dict[str, object]:
 
 
 def accounts(own: OwnCluster, operators: OwnAccount | None = None) -> Accounts:
-    return Accounts(own, Destinations(), lambda: 0.0, operators)
+    return Accounts(own, Destinations(), AnswerMemory(), lambda: 0.0, operators)
 
 
 def test_a_cloud_config_is_an_account() -> None:

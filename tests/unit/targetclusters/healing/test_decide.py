@@ -19,7 +19,8 @@ from hooks.targetclusters.request import IntOrPercent
 
 NOW = 1_800_000_000.0
 MINUTE = 60.0
-POLICY = Policy(3, 5 * MINUTE, 5 * MINUTE, 30 * MINUTE, IntOrPercent("40%"))
+GAP = 10 * MINUTE
+POLICY = Policy(3, 5 * MINUTE, 5 * MINUTE, 30 * MINUTE, IntOrPercent("40%"), 20 * MINUTE, GAP)
 
 
 def node(name: str, *, ready: bool = False, **fields: Any) -> NodeState:
@@ -34,7 +35,14 @@ def down(*names: str, of: int = 10, **fields: Any) -> Evidence:
 
 def seen(evidence: Evidence, journal: Journal | None = None, *, at: float = NOW) -> Journal:
     faults = decide.find_faults(evidence)
-    return decide.remember(journal or Journal(), evidence, faults, again=0.0, now=at)
+    return decide.remember(journal or Journal(), evidence, faults, decide.Look(at, GAP))
+
+
+def watched(evidence: Evidence, journal: Journal, *, start: float, end: float) -> Journal:
+    """Look every five minutes."""
+    while start <= end:
+        journal, start = seen(evidence, journal, at=start), start + 5 * MINUTE
+    return journal
 
 
 def due(evidence: Evidence, journal: Journal, *, at: float, policy: Policy = POLICY) -> list[str]:
@@ -116,10 +124,147 @@ def test_attempts_are_ever_further_apart_and_end() -> None:
 
 def test_attempts_are_forgotten_after_a_healthy_hour_and_not_before() -> None:
     journal = tried(seen(down("a")), "a", at=NOW + 5 * MINUTE)
-    journal = seen(down(), journal, at=NOW + 10 * MINUTE)
+    journal = watched(down(), journal, start=NOW + 10 * MINUTE, end=NOW + 55 * MINUTE)
     soon = seen(down("a"), journal, at=NOW + 60 * MINUTE)
     assert soon.records["NodeNotReady/a"].attempts == 1
+    journal = watched(down(), journal, start=NOW + 60 * MINUTE, end=NOW + 65 * MINUTE)
+    assert journal.records
     assert seen(down(), journal, at=NOW + 70 * MINUTE).records == {}
+
+
+@pytest.mark.parametrize("hole", [GAP + 1, 2 * 3600.0, -3600.0, 3600.0])
+def test_after_a_time_without_a_look_what_lasted_begins_anew(hole: float) -> None:
+    evidence = down("a")
+    journal = seen(evidence, seen(evidence), at=NOW + 4 * MINUTE)
+    later = NOW + 4 * MINUTE + hole
+    journal = seen(evidence, journal, at=later)
+    assert due(evidence, journal, at=later + 5 * MINUTE - 1) == []
+    assert due(evidence, journal, at=later + 5 * MINUTE) == ["a"]
+
+
+@pytest.mark.parametrize("hole", [2 * 3600.0, -3600.0])
+def test_attempts_are_not_forgotten_over_a_time_without_a_look(hole: float) -> None:
+    journal = tried(seen(down("a")), "a", at=NOW + 5 * MINUTE)
+    journal = seen(down(), journal, at=NOW + 10 * MINUTE)
+    journal = seen(down(), journal, at=NOW + 10 * MINUTE + hole)
+    assert journal.records["NodeNotReady/a"].attempts == 1
+
+
+def test_clocks_that_are_an_hour_apart_forget_nothing() -> None:
+    journal = tried(seen(down("a")), "a", at=NOW + 5 * MINUTE)
+    for minute in range(10, 600, 5):
+        skew = 3700.0 if minute % 10 else 0.0
+        journal = seen(down(), journal, at=NOW + minute * MINUTE + skew)
+    assert journal.records["NodeNotReady/a"].attempts == 1
+
+
+def test_looks_change_a_journal_once_a_minute_at_most() -> None:
+    for evidence in (down("a"), down("a", cordoned=True)):
+        journals = {write_journal(seen(evidence, seen(evidence), at=NOW + s)) for s in range(60)}
+        assert len(journals) == 1
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"cordoned": True},
+        {"left_alone": True},
+        {"leaving": "the node has the taint node.kubernetes.io/out-of-service"},
+    ],
+)
+def test_a_node_that_is_let_go_has_its_whole_time(held: dict[str, Any]) -> None:
+    evidence = down("a", **held)
+    journal = watched(evidence, seen(evidence), start=NOW + 60, end=NOW + 3600)
+    assert due(evidence, journal, at=NOW + 3600) == []
+    last = journal.records["NodeNotReady/a"].held_until
+    assert NOW + 3600 - 5 * MINUTE < last <= NOW + 3600
+    free = down("a")
+    journal = seen(free, journal, at=last + MINUTE)
+    assert due(free, journal, at=last + 5 * MINUTE - 1) == []
+    assert due(free, journal, at=last + 5 * MINUTE) == ["a"]
+
+
+def test_a_node_counts_from_its_own_last_change_too() -> None:
+    evidence = down("a", changed=NOW + 3 * MINUTE)
+    journal = seen(evidence)
+    assert due(evidence, journal, at=NOW + 7 * MINUTE) == []
+    assert due(evidence, journal, at=NOW + 8 * MINUTE) == ["a"]
+    wrong = down("a", changed=NOW + 86400)
+    assert due(wrong, journal, at=NOW + 8 * MINUTE) == ["a"]
+
+
+def test_a_new_node_has_time_to_become_ready() -> None:
+    evidence = down("a", created=NOW - MINUTE)
+    journal = seen(evidence)
+    assert due(evidence, journal, at=NOW + 18 * MINUTE) == []
+    assert due(evidence, journal, at=NOW + 19 * MINUTE) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("Running", ""),
+        ("Alert", "to be started first"),
+        ("Stopped", "the Kubernetes Service cluster is Stopped"),
+        ("Scaling", "the Kubernetes Service cluster is Scaling"),
+        ("Upgrading", "is Upgrading"),
+        ("Destroying", "is Destroying"),
+        ("Whatever", "is Whatever"),
+        (None, "is not known"),
+    ],
+)
+def test_nodes_wait_while_the_kubernetes_service_works(state: str | None, why: str) -> None:
+    evidence = replace(down("a"), cluster_id="c", cluster_state=state)
+    journal, faults = seen(evidence), decide.find_faults(evidence)
+    found = decide.next_due(journal, faults, POLICY, now=NOW + 5 * MINUTE)
+    assert why in found.waits.get("NodeNotReady/a", "")
+    assert [each.kind for each in found.records if each.object == "a"] == ["NodeNotReady"] * (
+        not why
+    )
+
+
+def test_nodes_wait_after_their_cluster_was_started() -> None:
+    alert = replace(down("a"), cluster_id="c", cluster_state="Alert")
+    journal, now = seen(alert), NOW + 5 * MINUTE
+    cluster = journal.records["ClusterNotRunning/c"]
+    begun = decide.begin(cluster, "StartCluster", POLICY, now=now)
+    journal = journal.with_record(decide.end(begun, "done", POLICY, sent=True, now=now))
+    running = replace(alert, cluster_state="Running")
+    journal = seen(running, journal, at=now + MINUTE)
+    assert due(running, journal, at=now + 5 * MINUTE - 1) == []
+    assert due(running, journal, at=now + 5 * MINUTE) == ["a"]
+
+
+def test_a_zone_that_is_down_as_a_whole_is_left_alone() -> None:
+    def zone(name: str, *, ready: bool, of: int) -> list[NodeState]:
+        return [node(f"{name}-{number}", ready=ready, zone=name) for number in range(of)]
+
+    dark = Evidence((*zone("a", ready=False, of=3), *zone("b", ready=True, of=6)))
+    faults = decide.find_faults(dark)
+    assert {"all 3 nodes of the zone a" in fault.why_not for fault in faults} == {True}
+    one = Evidence((*zone("a", ready=False, of=1), *zone("b", ready=True, of=6)))
+    alone = Evidence(tuple(zone("a", ready=False, of=3)))
+    nowhere = Evidence((*zone("", ready=False, of=3), *zone("b", ready=True, of=6)))
+    for evidence in (one, alone, nowhere):
+        assert {fault.why_not for fault in decide.find_faults(evidence)} == {""}
+
+
+@pytest.mark.parametrize(
+    ("updated", "record", "is_just_started"),
+    [
+        pytest.param(None, {}, False, id="not known"),
+        pytest.param(NOW - 30, {}, True, id="half a minute ago"),
+        pytest.param(NOW - 5 * MINUTE, {}, False, id="long ago"),
+        pytest.param(NOW + 3600, {}, False, id="a clock that is ahead"),
+        pytest.param(NOW - 30, {"ended_at": NOW - 20}, False, id="by us"),
+        pytest.param(NOW - 30, {"ended_at": NOW - 3600}, True, id="since we did"),
+    ],
+)
+def test_a_vm_that_somebody_else_has_just_started_is_booting(
+    updated: float | None, record: dict[str, Any], is_just_started: bool
+) -> None:
+    fault = Record("NodeNotReady", "a", **record)
+    assert decide.was_just_started(fault, updated, POLICY, NOW) == is_just_started
 
 
 def test_what_was_not_sent_counts_as_no_attempt_and_waits() -> None:
@@ -228,7 +373,7 @@ def test_a_person_begins_again_once_for_each_later_time() -> None:
     faults = decide.find_faults(evidence)
 
     def asked(before: Journal, again: float) -> Journal:
-        return decide.remember(before, evidence, faults, again=again, now=NOW + 60)
+        return decide.remember(before, evidence, faults, decide.Look(NOW + 60, GAP, again))
 
     again = asked(journal, NOW + 30)
     assert again.records["NodeNotReady/a"].attempts == 0
@@ -245,13 +390,6 @@ def test_the_journal_stays_small_and_keeps_what_was_tried() -> None:
     assert len(journal.records) == decide.MAX_RECORDS
     assert journal.records["NodeNotReady/zzz"].attempts == 1
     assert len(write_journal(journal)) < 200_000
-
-
-def test_attempts_on_a_vm_count_whatever_its_node_is_called() -> None:
-    journal = tried(seen(down("a", "b")), "a", at=NOW)
-    renamed = replace(journal.records["NodeNotReady/b"], vm="vm-a", attempts=2)
-    assert journal.with_record(renamed).attempts_on("vm-a") == 3
-    assert journal.attempts_on("") == 0
 
 
 def test_a_journal_is_read_as_it_was_written() -> None:

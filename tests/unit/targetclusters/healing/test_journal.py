@@ -22,6 +22,9 @@ def largest() -> Journal:
         "",
         since=NOW,
         gone_since=NOW,
+        seen_at=NOW,
+        held_until=NOW,
+        ended_at=NOW,
         attempts=100,
         tried_at=NOW,
         next_try=NOW,
@@ -58,7 +61,7 @@ def test_hundreds_of_nodes_with_the_longest_names_are_no_more_than_it_holds() ->
     assert len({each.name for each in nodes}) == 900
     evidence = Evidence(nodes)
     faults = decide.find_faults(evidence)
-    journal = decide.remember(Journal(), evidence, faults, again=0.0, now=NOW)
+    journal = decide.remember(Journal(), evidence, faults, decide.Look(NOW, 600.0))
     assert len(journal.records) == MAX_RECORDS
     assert len(write_journal(journal).encode()) <= MAX_BYTES
 
@@ -67,6 +70,6 @@ def test_a_full_journal_forgets_no_attempt_for_a_new_fault() -> None:
     evidence = Evidence((read_node(node("new", ready=False)),))
     faults = decide.find_faults(evidence)
     full = largest()
-    later = decide.remember(full, evidence, faults, again=0.0, now=NOW + 60)
+    later = decide.remember(full, evidence, faults, decide.Look(NOW + 60, 600.0))
     assert later.records.keys() == full.records.keys()
     assert all(each.attempts == 100 for each in later.records.values())

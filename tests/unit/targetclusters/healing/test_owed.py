@@ -12,7 +12,9 @@ from hooks.targetclusters.request import IntOrPercent
 
 NOW = 1_800_000_000.0
 MINUTE = 60.0
-POLICY = Policy(3, 5 * MINUTE, 5 * MINUTE, 30 * MINUTE, IntOrPercent("40%"))
+POLICY = Policy(
+    3, 5 * MINUTE, 5 * MINUTE, 30 * MINUTE, IntOrPercent("40%"), 20 * MINUTE, 10 * MINUTE
+)
 SICK = Record("NodeNotReady", "a", since=NOW - 3600)
 
 
@@ -100,16 +102,16 @@ def test_a_time_that_a_wrong_clock_wrote_holds_nothing_up() -> None:
 def test_it_is_not_forgotten_with_its_fault_and_is_when_it_is_settled() -> None:
     journal, well = Journal().with_record(ended(begun())), Evidence(())
     for hours in range(1, 50):
-        journal = decide.remember(journal, well, (), again=0.0, now=NOW + hours * 3600)
+        journal = decide.remember(journal, well, (), decide.Look(NOW + hours * 3600, 7200.0))
     assert [each.owed_at for each in journal.records.values()] == [NOW]
     assert read_journal(write_journal(journal)) == journal
     journal = owed.settle(journal.records.values(), journal)
-    journal = decide.remember(journal, well, (), again=0.0, now=NOW + 50 * 3600)
+    journal = decide.remember(journal, well, (), decide.Look(NOW + 50 * 3600, 7200.0))
     assert journal.records == {}
 
 
 def test_who_begins_again_does_not_forget_it() -> None:
     journal = Journal().with_record(ended(begun()))
-    journal = decide.remember(journal, Evidence(), (), again=NOW + 1, now=NOW + 2)
+    journal = decide.remember(journal, Evidence(), (), decide.Look(NOW + 2, 600.0, NOW + 1))
     [record] = journal.records.values()
     assert (record.attempts, record.owed_at) == (0, NOW)

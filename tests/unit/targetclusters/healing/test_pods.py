@@ -113,7 +113,7 @@ def test_pods_that_take_turns_are_not_deleted() -> None:
 
 @pytest.mark.parametrize(("sick", "says"), [(2, ""), (3, "3 of 5 pods are ill")])
 def test_pods_have_a_breaker_of_their_own(sick: int, says: str) -> None:
-    policy = Policy(3, 300.0, 300.0, 1800.0, IntOrPercent("40%"))
+    policy = Policy(3, 300.0, 300.0, 1800.0, IntOrPercent("40%"), 1200.0, 600.0)
     pods = [replace(WELL, name=f"p-{each}", is_ready=each >= sick) for each in range(5)]
     evidence = Evidence((NODE,), pods=judge_pods(pods, [NODE], TIMEOUT, NOW))
     assert decide.pod_breaker(evidence, policy).startswith(says)

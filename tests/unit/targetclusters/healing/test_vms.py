@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hooks.cloudstack.models.compute import Scope, Snapshot, VirtualMachine
+from hooks.cloudstack.models.compute import Nic, Scope, VirtualMachine
 from hooks.targetclusters.healing.plan.model import NodeState
 from hooks.targetclusters.healing.plan.vms import find_vm_of
 
@@ -14,17 +14,18 @@ MINE = Scope(account="mine", domain="d")
 
 
 def vm(name: str = "n-1", vm_id: str = ID, **fields: Any) -> VirtualMachine:
-    known = {"state": "Running", "account": "mine", "domain_id": "d"} | fields
+    nics = (Nic("nic-1", "net-1", "10.0.0.7", "2001:db8::7"),)
+    known = {"state": "Running", "account": "mine", "domain_id": "d", "nics": nics} | fields
     return VirtualMachine(vm_id, name, **known)
 
 
-def node(name: str = "n-1", provider_id: str = "") -> NodeState:
-    return NodeState(name, f"uid-of-{name}", is_ready=False, provider_id=provider_id)
+def node(name: str = "n-1", provider_id: str = "", **fields: Any) -> NodeState:
+    known = {"addresses": ("10.0.0.7",)} | fields
+    return NodeState(name, f"uid-of-{name}", is_ready=False, provider_id=provider_id, **known)
 
 
 def found(one: NodeState, *vms: VirtualMachine, nodes: tuple[NodeState, ...] = ()) -> Any:
-    snapshot = Snapshot.of(vms, taken_at=0.0, taken_monotonic=0.0)
-    return find_vm_of(one, (one, *nodes), snapshot, MINE)
+    return find_vm_of(one, (one, *nodes), vms, MINE)
 
 
 @pytest.mark.parametrize(
@@ -39,9 +40,42 @@ def test_by_name_if_it_is_the_only_one() -> None:
 
 
 @pytest.mark.parametrize(
+    "witness",
+    [
+        {"addresses": ("192.0.2.1", "10.0.0.7")},
+        {"addresses": ("2001:db8::7",)},
+        {"addresses": (), "system_uuid": ID.upper()},
+    ],
+)
+def test_by_name_with_an_address_or_the_id_that_its_firmware_says(witness: Any) -> None:
+    assert found(node(**witness), vm()).id == ID
+
+
+@pytest.mark.parametrize("provider_id", ["", f"cloudstack:///{ID}"])
+def test_a_vm_that_is_no_member_of_the_named_cluster_is_left_alone(provider_id: str) -> None:
+    one = node(provider_id=provider_id)
+    for members in (frozenset[str](), frozenset({OTHER})):
+        why = find_vm_of(one, (one,), (vm(),), MINE, members)
+        assert "not one of the Kubernetes" in str(why)
+    assert find_vm_of(one, (one,), (vm(),), MINE, frozenset({ID})) == vm()
+
+
+@pytest.mark.parametrize(
     ("one", "vms", "nodes", "why"),
     [
         pytest.param(node(), (), (), "0 VMs have its name", id="nobody's name"),
+        pytest.param(node("N-1"), (vm(),), (), "0 VMs have its name", id="another case"),
+        pytest.param(
+            node("n-1.example"), (vm(),), (), "0 VMs have its name", id="a domain of its own"
+        ),
+        pytest.param(
+            node(addresses=("172.16.9.9",), system_uuid=OTHER),
+            (vm(),),
+            (),
+            "none of its addresses",
+            id="its name alone, in another network",
+        ),
+        pytest.param(node(addresses=()), (vm(),), (), "none of its addresses", id="no witness"),
         pytest.param(node(), (vm(), vm(vm_id=OTHER)), (), "2 VMs have its name", id="two names"),
         pytest.param(node(), (vm(vm_id="f" * 65),), (), "longer than one", id="an endless id"),
         pytest.param(

@@ -1,0 +1,99 @@
+"""Decides whether a VM may be repaired, from what was tried on it for whatever reason.
+
+A fault is counted by the name of its node. That is not enough: a cluster gives its nodes the names
+that it likes, and two TargetClusters may be about one cluster.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import msgspec
+
+from hooks.http.backoff import delay
+from hooks.kube.times import CLOCK_SLACK
+from hooks.targetclusters.healing.plan.decide import FORGET_AFTER
+from hooks.targetclusters.healing.plan.journal import Unreadable
+from hooks.targetclusters.healing.plan.model import Policy
+
+#: Attempts on a VM that are remembered; more than any maxRetry.
+MAX_TIMES = 100
+
+
+class Tries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was tried on one VM, in epoch seconds.
+
+    Attributes:
+        times: when each attempt was begun.
+        busy_until: until when the last one may run; 0 once it has ended.
+    """
+
+    times: tuple[float, ...] = ()
+    busy_until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TriesByVm:
+    """What was tried on several VMs, by their keys."""
+
+    vms: Mapping[str, Tries] = field(default_factory=lambda: MappingProxyType({}))
+
+    def of(self, key: str) -> Tries:
+        """Return what was tried on a VM."""
+        return self.vms.get(key, Tries())
+
+    def having(self, key: str, tries: Tries, now: float) -> "TriesByVm":
+        """Return them with what was tried on a VM, and without what an hour has passed over."""
+        kept = {
+            each: former
+            for each, former in {**self.vms, key: tries}.items()
+            if former.times and abs(now - former.times[-1]) < FORGET_AFTER
+        }
+        return replace(self, vms=kept)
+
+
+def why_not(tries: Tries, policy: Policy, *, again: float, now: float) -> str:
+    """Say why a VM is not to be repaired now; empty if it may be.
+
+    Args:
+        tries: what was tried on it.
+        policy: the bounds.
+        again: when a person asked to begin again, in epoch seconds.
+        now: epoch seconds.
+    """
+    if now < tries.busy_until < now + FORGET_AFTER:
+        return "its VM is being repaired for another fault or TargetCluster"
+    counted = [at for at in tries.times if at > again and now - at < FORGET_AFTER]
+    if not counted:
+        return ""
+    if len(counted) >= policy.max_retry:
+        return "its VM has had maxRetry attempts within an hour, for another fault or TargetCluster"
+    pause = delay(len(counted), first=policy.first, longest=policy.longest)
+    if counted[-1] - CLOCK_SLACK <= now < counted[-1] + pause:
+        return "its VM was repaired just now, for another fault or TargetCluster"
+    return ""
+
+
+def begun(tries: Tries, *, now: float, until: float) -> Tries:
+    """Return the tries with one that begins now and ends by `until`."""
+    return Tries((*tries.times, now)[-MAX_TIMES:], until)
+
+
+def ended(tries: Tries, *, sent: bool) -> Tries:
+    """Return the tries once the last has ended; what was surely not sent counts as none."""
+    return Tries(tries.times if sent else tries.times[:-1])
+
+
+def read_tries(text: str) -> TriesByVm:
+    """Read what was tried; an empty text is nothing. Raises Unreadable."""
+    if not text:
+        return TriesByVm()
+    try:
+        return TriesByVm(msgspec.json.decode(text, type=dict[str, Tries]))
+    except msgspec.DecodeError as error:
+        raise Unreadable(f"is no account of repairs: {error}") from None
+
+
+def write_tries(tries: TriesByVm) -> str:
+    """Write what was tried, the same text for the same content."""
+    return msgspec.json.encode(dict(sorted(tries.vms.items()))).decode()
