@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.controlplane import Cluster, metacontroller, polling
-from tests.controlplane.api import Object
+from tests.controlplane.api import ApiError, Object
 from tests.controlplane.kubeconfig import write_private
 from tests.controlplane.ports import free_port
 from tests.controlplane.processes import Process
@@ -156,18 +156,28 @@ class Pod:
         folder.mkdir(parents=True)
         match volume:
             case {"secret": {"secretName": name}}:
-                data = self._read("secrets", name)["data"]
+                data = self._data("secrets", name, volume["secret"])
                 every_key = [{"key": key, "path": key} for key in data]
                 for item in volume["secret"].get("items", every_key):
                     text = base64.b64decode(data[item["key"]]).decode()
                     write_private(folder / item["path"], text)
             case {"configMap": {"name": name}}:
-                for key, text in self._read("configmaps", name)["data"].items():
+                for key, text in self._data("configmaps", name, volume["configMap"]).items():
                     (folder / key).write_text(text)
             case {"emptyDir": _}:
                 pass
             case _:
                 raise NotImplementedError(f"a volume of another kind: {volume}")
+
+    def _data(self, resource: str, name: str, source: Object) -> dict[str, str]:
+        """Return what a volume holds: nothing where its source is optional and not there."""
+        try:
+            data: dict[str, str] = self._read(resource, name)["data"]
+        except ApiError as error:
+            if not (error.not_found and source.get("optional")):
+                raise
+            return {}
+        return data
 
     def _read(self, resource: str, name: str) -> Object:
         return self.cluster.api.resource("v1", resource).get(name, self.namespace)
