@@ -25,7 +25,11 @@ from tests.documented.pages import blocks, named
 from tests.documented.runs import MOVE, SERVED, TARGETS, on_this_machine
 from tests.e2e.nodes import UNINITIALIZED, initialised
 from tests.e2e.targets import NAMESPACE, add_node
+from tests.targets.certificates import Authority, Certificate
+from tests.targets.objects import encoded
 
+#: Who administers the target.
+ADMIN = "kubernetes-admin"
 ALONE = DEPLOY / "overlays" / "target-cluster-operator-alone"
 
 
@@ -119,7 +123,13 @@ def office(tmp_path_factory: pytest.TempPathFactory, cluster: ControlPlane) -> I
     folder = tmp_path_factory.mktemp("office")
     manifests = moved(text(ALONE))
     with ExitStack() as stack:
-        target = stack.enter_context(cluster.target_cluster("target"))
+        authority = Authority()
+        (folder / "clients.pem").write_text(authority.pem)
+        flags = (f"--client-ca-file={folder / 'clients.pem'}",)
+        target = stack.enter_context(cluster.target_cluster("target", flags=flags))
+        target.kubectl(
+            "create", "clusterrolebinding", ADMIN, "--clusterrole=cluster-admin", f"--user={ADMIN}"
+        )
         target.start_controllers()
         add_node(target, "worker-1")
         installed.apply(cluster, manifests)
@@ -128,15 +138,24 @@ def office(tmp_path_factory: pytest.TempPathFactory, cluster: ControlPlane) -> I
         settings = {"METRICS_BIND": "127.0.0.1"}
         pod = Pod(cluster, deployment, folder / "pod", settings=settings)
         stack.enter_context(pod.running())
-        yield Office(cluster, target, both(cluster, target, folder / "kubeconfig"))
+        admin = authority.issue(ADMIN)
+        yield Office(cluster, target, both(cluster, target, admin, folder / "kubeconfig"))
 
 
-def both(cluster: Cluster, target: Cluster, file: Path) -> Path:
-    """Write a kubeconfig with the cluster's context, and the target's under the name `target`."""
+def both(cluster: Cluster, target: Cluster, admin: Certificate, file: Path) -> Path:
+    """Write a kubeconfig with the cluster's context, and the target's under the name `target`.
+
+    Its administrator has a client certificate, as kubeadm gives one: a cluster takes that before a
+    token that stands beside it.
+    """
     ours, theirs = (yaml.safe_load(one.kubeconfig.read_text()) for one in (cluster, target))
-    for part in ("clusters", "users"):
-        [entry] = theirs[part]
-        ours[part].append({**entry, "name": "target"})
+    [entry] = theirs["clusters"]
+    ours["clusters"].append({**entry, "name": "target"})
+    certificate = {
+        "client-certificate-data": encoded(admin.certificate),
+        "client-key-data": encoded(admin.key),
+    }
+    ours["users"].append({"name": "target", "user": certificate})
     context = {"cluster": "target", "user": "target"}
     ours["contexts"].append({"name": "target", "context": context})
     file.write_text(yaml.safe_dump(ours))
