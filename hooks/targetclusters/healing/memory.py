@@ -6,8 +6,9 @@ from hooks.targetclusters.healing.accounts import Accounts
 from hooks.targetclusters.healing.journal_lease import JournalLease
 from hooks.targetclusters.healing.vm_leases import VmLeases
 
-#: What tells one attempt from all others: the fault, the process, and when it was begun.
-OpenAttempt = tuple[str, str, float | None]
+#: What tells one attempt from all others: the fault, the process, when it was begun, and when the
+#: start that it owes is due.
+OpenAttempt = tuple[str, str, float | None, float | None]
 
 
 @dataclass

@@ -135,6 +135,8 @@ class _Repairs:
             yield
         except (Outrun, Conflict):
             pass
+        except BadWindow as error:
+            self.failure = Failure("secret", "WindowInvalid", str(error))
         except KubeError as error:
             message = one_line(f"the journal of repairs cannot be written: {error}", MAX_MESSAGE)
             self.failure = Failure("secret", "NoJournal", message)
@@ -156,6 +158,7 @@ class _Repairs:
 
         Raises:
             Outrun: something has changed meanwhile.
+            BadWindow: it is not known when repairs are allowed.
             KubeError: the journal cannot be written.
         """
         healing, considered = self.task.spec.healing, set[str]()
@@ -225,10 +228,6 @@ def _why_impossible(task: HealingTask) -> Failure | None:
     if not task.memory.lease.is_possible:
         message = "the operator has no namespace (POD_NAMESPACE) to keep count of repairs in"
         return Failure("secret", "NoJournal", message)
-    try:
-        find_opening(task.spec.healing.maintenance_windows, task.clock())
-    except BadWindow as error:
-        return Failure("secret", "WindowInvalid", str(error))
     return None
 
 
@@ -260,7 +259,7 @@ def _without_lost(task: HealingTask, kept: KeptJournal) -> Journal:
     memory, journal, now = task.memory, kept.journal, task.monotonic()
     before, memory.seen = memory.seen, {}
     for record in kept.journal.open:
-        attempt = record.key, record.by, record.tried_at
+        attempt = record.key, record.by, record.tried_at, record.owed_at
         since = before.get(attempt, now)
         if is_over(record.by, memory.holder) or now - since > LOST_AFTER:
             journal = journal.with_record(decide.lose(record))

@@ -1,8 +1,12 @@
 """Repairs wait for a maintenance window, and one that runs when it ends is finished."""
 
+import pytest
+
+from hooks.http.bounded_json import Json
 from hooks.kube.times import timestamp
 from tests.integration.targetclusters_healing.farm import Ill
 from tests.integration.targetclusters_healing.life import Life, living
+from tests.integration.targetclusters_healing.test_owed_starts import stop_and_fail_to_start
 from tests.targets.driving import NOW
 
 HOUR = 3600.0
@@ -73,3 +77,20 @@ def test_a_window_that_cannot_be_read_keeps_everything_from_being_repaired() -> 
         assert "spec.autoHealing.maintenanceWindows[1].schedule is '0 25 * * *'" in message
         life.change(autoHealing={"enabled": True, "maintenanceWindows": [SOON]})
         assert life.live(4 * HOUR, until=lambda: life.farm.patients["n-001"].ready)
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [
+        pytest.param([SOON], id="closed"),
+        pytest.param([{**SOON, "timeZone": "Mars"}], id="not to be read"),
+    ],
+)
+def test_a_vm_that_a_repair_has_stopped_is_started_whatever_the_windows_say(
+    windows: list[Json],
+) -> None:
+    with living(nodes=5, maxRetry=2) as life:
+        stop_and_fail_to_start(life)
+        life.change(autoHealing={"enabled": True, "maxRetry": 2, "maintenanceWindows": windows})
+        life.farm.simulator.control.clear_faults()
+        assert life.live(HOUR, until=lambda: life.farm.patients["n-001"].ready)
