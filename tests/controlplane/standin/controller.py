@@ -222,6 +222,8 @@ class Controller(ABC):
         parent = self._with_finalizer(parents.informer.kind, parent)
         if not self._concerns(parent):
             return
+        for rule in self.spec.children:
+            self._around.discovery.resource(rule.api_version, rule.resource)
         observed = self._observed(parent)
         request = self._request(parent, observed, self._related.of(parent))
         gone = objects.deleting(parent) or not parents.match(parent)

@@ -1,5 +1,6 @@
 """How controllers come and go, and what they write, judged on the real one or the stand-in."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -163,6 +164,38 @@ def _decorator_of_services() -> Object:
             "hooks": {"sync": {"version": "v2", "webhook": {"url": "http://x/restarted/sync"}}},
         },
     }
+
+
+def test_nothing_is_synced_while_the_kind_of_a_child_is_not_served(
+    scene: Scene, control_plane: ControlPlane
+) -> None:
+    crd = _crd_of_gadgets().replace("gadget", "gizmo").replace("Gadget", "Gizmo")
+    control_plane.apply(crd)
+    scene.answers("sync", {"labels": {"colour": "red"}})
+    gizmos = {
+        "apiVersion": NEW_GROUP,
+        "resource": "gizmos",
+        "updateStrategy": {"method": "InPlace"},
+    }
+    scene.decorate(attachments=[gizmos])
+    scene.service()
+    scene.called("sync")
+    control_plane.kubectl("delete", "crd", "gizmos.new.example.com")
+
+    def fails() -> bool:
+        touched = {"metadata": {"labels": {"touched": str(time.monotonic())}}}
+        scene.services.patch(scene.name, touched, "default")
+        return bool(scene.events("SyncError"))
+
+    # Not before it has looked again which kinds there are.
+    polling.until(fails, "the sync fails", every=0.5)
+    assert "gizmos" in scene.failure()
+    called = len(scene.calls("sync"))
+    scene.until(lambda: scene.events("SyncError")[0]["count"] > 2, "it is tried again")
+    assert len(scene.calls("sync")) == called
+    control_plane.apply(crd)
+    scene.called("sync", times=called + 1)
+    control_plane.kubectl("delete", "crd", "gizmos.new.example.com")
 
 
 def _gadget(scene: Scene) -> Object:
