@@ -266,6 +266,9 @@ ANNOTATION_STICKINESS = SERVICE_ANNOTATION_PREFIX + "stickiness"
 #: address. Default: `DEFAULT_LOAD_BALANCER_NETWORK`, else the one of those that can balance that
 #: most nodes are on.
 ANNOTATION_NETWORK = SERVICE_ANNOTATION_PREFIX + "network"
+#: `"true"`: the address is one of the nodes' VPC tier, whose offering must have internal load
+#: balancing. Write it when the Service is created. Default `"false"`: a public address.
+ANNOTATION_INTERNAL = SERVICE_ANNOTATION_PREFIX + "internal"
 #: The name of an address that several Services of the namespace share: those with the same name use
 #: one. Write it when the Service is created. Default: an address of its own.
 ANNOTATION_SHARED_ADDRESS = SERVICE_ANNOTATION_PREFIX + "shared-address"

@@ -56,6 +56,7 @@ IN_PROJECT = frozenset(
         "listFirewallRules",
         "listKubernetesClusters",
         "listLoadBalancerRules",
+        "listLoadBalancers",
         "listNetworkACLLists",
         "listNetworkACLs",
         "listNetworks",

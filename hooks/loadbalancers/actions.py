@@ -10,6 +10,7 @@ from hooks.cloudstack.commands import firewall, loadbalancing, network
 from hooks.cloudstack.commands.parameters import Command
 from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tags
 from hooks.cloudstack.errors import CONFLICT, CallStopped, JobRunning, Refused, Unauthorized
+from hooks.cloudstack.models.loadbalancing import NewInternalLoadBalancer
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.client import Conflict, NotFound
 from hooks.kube.services import load_balancers_path
@@ -289,6 +290,8 @@ def _command(action: CommandAction) -> Command:  # noqa: C901, PLR0912 - one lin
     match action:
         case actions.Release(own, rules):
             return network.disassociate_ip_address(own.id, rules=rules)
+        case actions.CreateRule(NewInternalLoadBalancer() as balancer):
+            return loadbalancing.create_load_balancer(balancer)
         case actions.CreateRule(rule):
             return loadbalancing.create_load_balancer_rule(rule)
         case actions.UpdateRule(rule_id, _, change):

@@ -21,18 +21,19 @@ from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.http.deadline import Deadline
 from hooks.kube.services import load_balancer_name
 from hooks.loadbalancers.context import CallContext
+from hooks.loadbalancers.internal import read_balancers
 from hooks.loadbalancers.live_service import read_service, tagged_namespace
 from hooks.loadbalancers.members import read_members
 from hooks.loadbalancers.networks import read_acl, read_items_of_vpc, read_network
 from hooks.loadbalancers.partial_lists import PartialLists, list_deadline
 from hooks.loadbalancers.plan.actions import Assign, Release
 from hooks.loadbalancers.plan.allocations import without_stale_tags
-from hooks.loadbalancers.plan.claims import find_candidates
+from hooks.loadbalancers.plan.claims import find_candidates, may_claim
 from hooks.loadbalancers.plan.deletion import is_abandoned
 from hooks.loadbalancers.plan.effects import with_address
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts
 from hooks.loadbalancers.plan.kept_address import plan_address
-from hooks.loadbalancers.plan.rules import rules_with_members
+from hooks.loadbalancers.plan.rules import own_rules, rules_with_members
 from hooks.loadbalancers.plan.share_tags import user_key
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.policies import read_policies
@@ -128,9 +129,11 @@ def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
         network=read_network(request.network_id, context.cloud, context.deadline),
     )
     reader = _Reader(facts, context)
-    known = CloudState(reader.addresses(), unread=facts.call_state.unread)
-    facts = replace(facts, state=known)
-    if facts.service is None and _may_claim(facts):
+    unread = facts.call_state.unread
+    if request.spec.internal and not request.is_deleting:
+        return _with_balancers(replace(facts, state=CloudState(unread=unread)), reader, context)
+    facts = replace(facts, state=CloudState(reader.addresses(), unread=unread))
+    if facts.service is None and may_claim(facts):
         facts = replace(facts, service=read_service(request, context))
     facts = replace(reader.with_contents(facts), address_limit=reader.address_limit())
     state = facts.state
@@ -143,18 +146,12 @@ def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
     return facts
 
 
-def _may_claim(facts: Facts) -> bool:
-    """Tell whether something may become ours, which depends on the Service as it is now.
-
-    No address that shows is ours, or one is that of a Service of our name. Or the Service changes
-    to another address, so that one comes and one goes.
-    """
-    owner, addresses = facts.owner, facts.state.addresses
-    whose = [owner.whose(each) for each in addresses]
-    is_made_again = Whose.INHERITED in whose or any(map(owner.earlier_users, addresses))
-    request, has_one = facts.request, whose.count(Whose.OURS) == 1
-    is_changing = request.asks_another or request.recorded.change is not None
-    return not has_one or is_made_again or Whose.SHARED in whose or is_changing
+def _with_balancers(facts: Facts, reader: "_Reader", context: CallContext) -> Facts:
+    """Read internal load balancers, and the Service where none is ours: it is about to get one."""
+    facts = reader.with_contents(facts)
+    if facts.service is None and not own_rules(facts.owner, facts.state.rules):
+        facts = replace(facts, service=read_service(facts.request, context))
+    return facts
 
 
 class _Reader:
@@ -177,7 +174,8 @@ class _Reader:
         tier = facts.tier
         is_in_vpc = tier is not None or any(each.vpc_id for each in facts.state.addresses)
         request = self._request
-        matters = request.is_deleting or request.recorded.address or request.spec.plan_only
+        spec = request.spec
+        matters = request.is_deleting or request.recorded.address or spec.plan_only or spec.internal
         lists = PartialLists(self._deadline, dict(facts.state.unread))
         if not (is_in_vpc and (found or matters)):
             return replace(facts, state=self._contents(facts, found, lists))
@@ -222,22 +220,22 @@ class _Reader:
     ) -> CloudState:
         """Read what is on addresses: what needs nothing of the rest, side by side.
 
-        A part may stay unknown where an address is ours already, or none is to become ours.
+        Internal load balancers are on none of them. A part may stay unknown where an address is
+        ours already, or none is to become ours.
         """
-        if not found:
+        internal = read_balancers(facts, self._context)
+        if not (found or internal):
             return replace(facts.state, rules=self._rules_by_name(facts))
-        may_change_hands = (
-            self._request.is_deleting
-            or len(found) > 1
-            or facts.owner.whose(found[0]) is not Whose.OURS
-        )
-        has_one = any(facts.owner.whose(each) is Whose.OURS for each in found)
-        read = partial(lists.read, is_needed=not (self._request.is_deleting or has_one))
+        whose = [facts.owner.whose(each) for each in found]
+        may_change_hands = self._request.is_deleting or whose not in ([], [Whose.OURS])
+        is_ours = self._request.is_deleting or Whose.OURS in whose
+        read = partial(lists.read, is_needed=not is_ours)
         with ThreadPoolExecutor(2, thread_name_prefix="reads") as pool:
             firewall = pool.submit(read, "firewall", partial(self._firewall_on, found), ())
             on_these = found if may_change_hands else ()
             forwards = pool.submit(read, "forwards", partial(self._forwards_on, on_these), ())
-            rules = [rule for each in found for rule in self._rules(each)]
+            rules = [*(rule for each in found for rule in self._rules(each)), *internal]
+        facts = replace(facts, state=replace(facts.state, rules=tuple(rules)))
         self._remembered.retain([rule.id for rule in rules])
         counting = () if self._request.is_deleting else rules_with_members(facts.owner, rules)
         # Before the members: these end that a rule is due.
@@ -246,7 +244,6 @@ class _Reader:
         listed = forwards.result()
         return replace(
             facts.state,
-            rules=tuple(rules),
             policies=policies,
             unread_policies=unread_policies,
             members=members,

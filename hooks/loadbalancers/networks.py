@@ -27,7 +27,7 @@ def choose_network(
         return request
     for network_id in request.networks:
         network = read_network(network_id, cloud, deadline)
-        if network is not None and not why_not_served(network):
+        if network and not why_not_served(network, internal=request.spec.internal):
             return replace(request, chosen_network_id=network_id)
     return replace(request, chosen_network_id=request.networks[0])
 

@@ -114,6 +114,7 @@ class Spec(View, frozen=True):
         load_balancer_name: counts in the fingerprint alone: the Service's UID names the rules.
         hostname: what the Service shows in the place of its addresses; empty for those.
         shared_address: the name of the share whose address it uses; empty for one of its own.
+        internal: its address is one of the members' network, a VPC tier, rather than a public one.
     """
 
     service: ServiceName
@@ -130,6 +131,7 @@ class Spec(View, frozen=True):
     takeover_from: str = ""
     network: str = ""
     shared_address: str = ""
+    internal: bool = False
     hostname: str = ""
     invalid: tuple[Invalid, ...] = ()
 

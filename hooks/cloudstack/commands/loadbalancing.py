@@ -4,7 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from hooks.cloudstack.commands.parameters import Command, command, pairs
-from hooks.cloudstack.models.loadbalancing import LoadBalancerRuleChange, NewLoadBalancerRule
+from hooks.cloudstack.models.loadbalancing import (
+    LoadBalancerRuleChange,
+    NewInternalLoadBalancer,
+    NewLoadBalancerRule,
+)
 
 
 def create_load_balancer_rule(rule: NewLoadBalancerRule) -> Command:
@@ -20,6 +24,25 @@ def create_load_balancer_rule(rule: NewLoadBalancerRule) -> Command:
     return command("createLoadBalancerRule", **values, cidr_list=cidrs)
 
 
+def create_load_balancer(new: NewInternalLoadBalancer) -> Command:
+    """Create an internal load balancer; its id takes tags, members and policies as a rule's does.
+
+    A port that another one of the address has is refused with 537, and with 533 an address that a
+    VM has. A network that is no tier with internal load balancing is InvalidParameter.
+    """
+    return command(
+        "createLoadBalancer",
+        name=new.name,
+        scheme="Internal",
+        algorithm=new.algorithm,
+        source_port=new.public_port,
+        instance_port=new.private_port,
+        source_ip_address=new.public_ip_id or None,
+        network_id=new.network_id,
+        source_ip_address_network_id=new.network_id,
+    )
+
+
 def update_load_balancer_rule(rule_id: str, change: LoadBalancerRuleChange) -> Command:
     """Change a rule in place; it keeps its id, members and policies.
 
@@ -31,7 +54,7 @@ def update_load_balancer_rule(rule_id: str, change: LoadBalancerRuleChange) -> C
 
 
 def delete_load_balancer_rule(rule_id: str) -> Command:
-    """Delete a rule; one that is gone is InvalidParameter."""
+    """Delete a rule, or an internal load balancer; one that is gone is InvalidParameter."""
     return command("deleteLoadBalancerRule", id=rule_id)
 
 

@@ -9,6 +9,9 @@ from hooks.cloudstack.models.fields import (
     Listing,
     Malformed,
     Model,
+    ip,
+    number,
+    objects,
     optional,
     required,
     words,
@@ -56,6 +59,39 @@ class LoadBalancerRule(Model):
 
 
 @dataclass(frozen=True, slots=True)
+class InternalLoadBalancer(LoadBalancerRule):
+    """A load balancer of the scheme Internal, as the rule that it is: one port of an address.
+
+    The address is one of the network's range and has no id, so `public_ip_id` is the IP. It is
+    there as long as a load balancer is on it. There is no protocol but TCP, and no list of sources.
+    No list of rules shows it. An update fails, and has changed the algorithm all the same.
+    """
+
+    LISTING = Listing("listLoadBalancers", "loadbalancer", "id name network_id tags")
+
+    @classmethod
+    def from_json(cls, answer: Answer) -> Self:
+        """Read a load balancer, whose one port is in a list. Raises Malformed."""
+        kind, ports = "load balancer", objects(answer, "loadbalancerrule", lambda each: each)
+        if len(ports) != 1:
+            raise Malformed(f"a {kind} with {len(ports)} ports, one was expected")
+        source = ip(answer, "sourceipaddress")
+        return cls(
+            id=required(answer, kind, "id"),
+            name=required(answer, kind, "name"),
+            public_ip_id=source,
+            public_port=number(ports[0], kind, "sourceport"),
+            private_port=number(ports[0], kind, "instanceport"),
+            protocol="tcp",
+            algorithm=optional(answer, "algorithm"),
+            state=optional(ports[0], "state"),
+            network_id=optional(answer, "networkid"),
+            tags=objects(answer, "tags", Tag.from_json),
+            public_ip=source,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class NewLoadBalancerRule:
     """The parameters of createLoadBalancerRule.
 
@@ -74,6 +110,25 @@ class NewLoadBalancerRule:
     algorithm: str = "roundrobin"
     cidrs: tuple[str, ...] = ()
     open_firewall: bool = False
+
+    @property
+    def label(self) -> str:
+        """Name what is created, for people."""
+        return f"rule {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class NewInternalLoadBalancer(NewLoadBalancerRule):
+    """The parameters of createLoadBalancer, which has neither a protocol nor a list of sources.
+
+    `public_ip_id` is the IP that it gets, of its network's range; empty for any.
+    """
+
+    @property
+    def label(self) -> str:
+        """Name what is created, and on which address, for people."""
+        place = f" on {self.public_ip_id}" if self.public_ip_id else ""
+        return f"internal load balancer {self.name}{place}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,11 @@ by which a person denies some of its clients, and before the one that denies eve
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import chain, islice
-from math import inf
 
-from hooks.cloudstack.models.firewall import ALL_PORTS, TRANSPORTS, NetworkAcl, PortRange
+from hooks.cloudstack.models.firewall import NetworkAcl, PortRange
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import Network
 from hooks.http.texts import join_names
@@ -33,7 +31,6 @@ from hooks.loadbalancers.plan.actions import (
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import (
     CHANGING_FIREWALL,
-    GOING,
     FirewallPlan,
     after_rules,
     firewall_condition,
@@ -44,15 +41,12 @@ from hooks.loadbalancers.plan.firewall import (
     ports_of,
 )
 from hooks.loadbalancers.plan.ownership import Own, PortKey, port_key
-from hooks.loadbalancers.plan.ranges import covers, is_equivalent, overlap
+from hooks.loadbalancers.plan.ranges import is_equivalent, overlap
 from hooks.loadbalancers.plan.rules import RulesPlan, why_without_nodes
-from hooks.loadbalancers.plan.seals import has_sealed_item, is_item_reason, item_reason
-from hooks.loadbalancers.plan.share_tags import is_tag_of_ours
-from hooks.loadbalancers.request import EVERYONE
+from hooks.loadbalancers.plan.seals import item_reason
+from hooks.loadbalancers.plan.tier_list import TierList, is_sealed, own_items
 from hooks.names import REASON_DENIED_BY_LIST
 
-#: The list that denies everything, belongs to no VPC, and takes no items.
-DEFAULT_DENY = "default_deny"
 #: What CloudStack says of a number that an item of the list has.
 _TAKEN = "already exists"
 #: Among how many numbers a new item's is chosen, so that two rarely choose the same at once.
@@ -61,88 +55,6 @@ _SPREAD = 1000
 _LAST = 65535
 #: How many items of others a condition names.
 _NAMED = 5
-
-
-@dataclass(frozen=True)
-class TierList:
-    """The list that a tier has, as it was read.
-
-    Attributes:
-        own, others: its items, by number: the Service's, and the rest.
-        elsewhere: the Service's items in lists that the tier does not have any more.
-    """
-
-    network: Network
-    own: tuple[NetworkAcl, ...]
-    others: tuple[NetworkAcl, ...]
-    elsewhere: tuple[NetworkAcl, ...]
-
-    @classmethod
-    def of(cls, facts: Facts, network: Network) -> "TierList":
-        """Return the list of the members' network."""
-        own = own_items(facts)
-        ids = {each.id for each in own}
-        listed = _by_number(facts.state.acl or ())
-        here = [each for each in listed if each.acl_id == network.acl_id]
-        return cls(
-            network,
-            tuple(each for each in here if each.id in ids),
-            tuple(each for each in here if each.id not in ids),
-            tuple(each for each in own if each.acl_id != network.acl_id),
-        )
-
-    @cached_property
-    def denying(self) -> tuple[NetworkAcl, ...]:
-        """Return the items by which others deny something."""
-        return tuple(each for each in self.others if each.denies and each.state not in GOING)
-
-    @cached_property
-    def ends(self) -> Mapping[str, float]:
-        """Return the number of the first item that denies a transport to everybody, or infinity."""
-        found = dict.fromkeys(TRANSPORTS, inf)
-        for each in reversed(self.denying):
-            if covers(each.cidrs, (EVERYONE,)):
-                found |= dict.fromkeys(_whole_transports(each), each.number or 0)
-        return found
-
-    @cached_property
-    def admitting(self) -> tuple[NetworkAcl, ...]:
-        """Return the items of people that admit clients before any denies something.
-
-        Those of another Service go with it.
-        """
-        first = min((each.number or 0 for each in self.denying), default=inf)
-        return tuple(each for each in self.allowing if (each.number or 0) < first)
-
-    @cached_property
-    def allowing(self) -> tuple[NetworkAcl, ...]:
-        """Return the items by which people admit clients.
-
-        One that a call is making for another Service may not be tagged yet: its reason says so.
-        """
-        return tuple(
-            each
-            for each in self.others
-            if each.allows
-            and each.state not in GOING
-            and not any(map(is_tag_of_ours, each.tags))
-            and not is_item_reason(each.reason)
-        )
-
-    @property
-    def why_closed(self) -> str:
-        """Return why it lets nobody in and takes no items; empty if it does."""
-        tier = self.network
-        is_default = tier.acl_name == DEFAULT_DENY and not any(map(_is_particular, self.others))
-        if tier.acl_id and not is_default:
-            return ""
-        what = "list default_deny" if tier.acl_id else "lack of a network ACL list"
-        return (
-            f"The {what} of tier {tier.name} lets nobody in, and takes no items. Make a list "
-            f"(createNetworkACLList name=… vpcid={tier.vpc_id}) and give it to the tier "
-            f"(replaceNetworkACLList aclid=… networkid={tier.id}). Until then only a router that "
-            "does not ask the list lets clients in, as CloudStack's own (cloudstack#9054)"
-        )
 
 
 def plan_acl(facts: Facts, tier: Network, rules: RulesPlan) -> FirewallPlan:
@@ -184,21 +96,8 @@ def admit(facts: Facts, tier: TierList, rules: Iterable[LoadBalancerRule]) -> Fi
     condition = open_condition(facts, actions, port_keys, tier.allowing, "Network ACL items")
     denied = closed or _denied(tier, found)
     if denied and condition.status == "True":
-        condition = _denied_condition(denied, port_keys, ranges)
+        condition = _denied_condition(tier, denied, port_keys, ranges)
     return FirewallPlan(condition, facts.not_refused(actions), closing=facts.not_refused(first))
-
-
-def own_items(facts: Facts) -> tuple[NetworkAcl, ...]:
-    """Return the items that are ours, by number: by their marks, or as a seal proves.
-
-    One that CloudStack is deleting is there no more.
-    """
-    return tuple(
-        each
-        for each in _by_number(facts.state.acl or ())
-        if each.state not in GOING
-        and facts.owner.has_acl_item(each, sealed=_is_sealed(facts, each))
-    )
 
 
 def remove_items(facts: Facts) -> tuple[RemoveItem, ...]:
@@ -338,17 +237,19 @@ def _denied(tier: TierList, found: _Difference) -> str:
     if not denying:
         return ""
     names = [f"{each.number}: {range_text(ports_of(each))}" for each in denying]
+    clients = "clients from elsewhere" if tier.is_asked else "clients, if the router asks it"
     return (
-        f"Items of others in network ACL list {tier.network.acl_name} deny clients, if the router "
-        f"asks it: {join_names(names, limit=_NAMED)}"
+        f"Items of others in network ACL list {tier.network.acl_name} deny {clients}: "
+        f"{join_names(names, limit=_NAMED)}"
     )
 
 
 def _denied_condition(
-    denied: str, port_keys: Iterable[PortKey], ranges: Iterable[str]
+    tier: TierList, denied: str, port_keys: Iterable[PortKey], ranges: Iterable[str]
 ) -> Condition:
     ports = ", ".join(map(port_text, join_ports(port_keys)))
-    message = f"{denied}. The rules admit {', '.join(ranges)} to {ports}"
+    who = "The Service admits" if tier.is_asked else "The rules admit"
+    message = f"{denied}. {who} {', '.join(ranges)} to {ports}"
     return firewall_condition("True", REASON_DENIED_BY_LIST, message)
 
 
@@ -372,28 +273,9 @@ def _says(item: NetworkAcl, ports: PortRange) -> bool:
     )
 
 
-def _whole_transports(item: NetworkAcl) -> list[str]:
-    """Return the transports of which an item is about every port."""
-    last = ALL_PORTS[1]
-    return [each.protocol for each in item.opened if each.start_port <= 1 and each.end_port == last]
-
-
-def _is_particular(item: NetworkAcl) -> bool:
-    """Tell whether an item is none as the default list's two are: it shows a list of a person's."""
-    return item.allows or item.protocol != "all"
-
-
-def _is_sealed(facts: Facts, item: NetworkAcl) -> bool:
-    return has_sealed_item(facts.owner.mark, facts.seal_key, item)
-
-
 def _own(facts: Facts, item: NetworkAcl) -> Own:
     name = item_name(item)
-    return facts.owner.own_acl_item(item, name, sealed=_is_sealed(facts, item))
-
-
-def _by_number(items: Iterable[NetworkAcl]) -> list[NetworkAcl]:
-    return sorted(items, key=lambda each: (each.number or 0, each.id))
+    return facts.owner.own_acl_item(item, name, sealed=is_sealed(facts, item))
 
 
 def _ports(ports: PortRange) -> tuple[str, int, int]:

@@ -41,9 +41,8 @@ class Rerecord:
 
     def __str__(self) -> str:
         ip = (self.after or self.before).split(" ")[0].partition("/")[0]
-        if self.after:
-            return f"record address {ip} as being acquired"
-        return f"forget that address {ip} is being acquired"
+        begin, end = ("record", "as") if self.after else ("forget that", "is")
+        return f"{begin} address {ip} {end} being acquired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +170,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class CreateRule:
-    """Create a load balancer rule."""
+    """Create a load balancer rule, or an internal load balancer."""
 
     rule: NewLoadBalancerRule
 
@@ -179,7 +178,7 @@ class CreateRule:
         rule = self.rule
         ranges = f" for {_shown(rule.cidrs)}" if rule.cidrs not in ((), (EVERYONE,)) else ""
         return (
-            f"create rule {rule.name}: port {rule.public_port} to {rule.private_port}, "
+            f"create {rule.label}: port {rule.public_port} to {rule.private_port}, "
             f"{rule.protocol}, {rule.algorithm}{ranges}"
         )
 
@@ -394,8 +393,7 @@ def opening_text(ports: PortRange) -> str:
 
 
 def _firewall(ports: PortRange) -> str:
-    word = "port" if ports.start_port == ports.end_port else "ports"
-    return f"firewall {word} {range_text(ports)}"
+    return f"firewall port{'s' * (ports.start_port != ports.end_port)} {range_text(ports)}"
 
 
 def _shown(value: object) -> str:

@@ -55,6 +55,20 @@ def find_candidates(facts: Facts) -> tuple[PublicIpAddress, ...]:
     )
 
 
+def may_claim(facts: Facts) -> bool:
+    """Tell whether something may become ours, which depends on the Service as it is now.
+
+    No address that shows is ours, or one is that of a Service of our name. Or the Service changes
+    to another address, so that one comes and one goes.
+    """
+    owner, addresses = facts.owner, facts.state.addresses
+    whose = [owner.whose(each) for each in addresses]
+    is_made_again = Whose.INHERITED in whose or any(map(owner.earlier_users, addresses))
+    request, has_one = facts.request, whose.count(Whose.OURS) == 1
+    is_changing = request.asks_another or request.recorded.change is not None
+    return not has_one or is_made_again or Whose.SHARED in whose or is_changing
+
+
 def find_held(facts: Facts) -> PublicIpAddress | None:
     """Return the address that is ours: the recorded one, else the first that the Service shows.
 

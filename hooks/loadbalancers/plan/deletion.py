@@ -18,6 +18,7 @@ from hooks.loadbalancers.plan.claims import (
 )
 from hooks.loadbalancers.plan.facts import Facts, Heir, LiveService
 from hooks.loadbalancers.plan.firewall import close_ports
+from hooks.loadbalancers.plan.internal import left_balancers, own_balancers
 from hooks.loadbalancers.plan.leftovers import kept_addresses, may_exist, unconfirmed_record
 from hooks.loadbalancers.plan.ownership import is_by_controller, takeover_on, value
 from hooks.loadbalancers.plan.rules import delete_rule, own_rules
@@ -64,10 +65,9 @@ _LET_GO = f'annotation {ANNOTATION_ABANDON}: "true" leaves everything in CloudSt
 def plan_deletion(facts: Facts) -> Plan[Action]:
     """Clean up in CloudStack, and finalize once nothing is seen there.
 
-    If the Service still wants the load balancer, nothing is touched, and our finalizer holds the
-    Service. The object that is made again finds the address and the rules by their tags. Nor is
-    anything touched if a person lets go, or in plan mode, which waits for a person, or while a
-    Service that was made again may take it over.
+    If the Service still wants the load balancer, nothing is touched, and our finalizer holds it.
+    The object that is made again finds everything by its tags. Nor is anything touched if a person
+    lets go, or in plan mode, or while a Service that was made again may take it over.
     """
     service, is_let_go = facts.service, is_abandoned(facts)
     unknown = None if is_let_go else _unknown_outcome(facts)
@@ -78,7 +78,7 @@ def plan_deletion(facts: Facts) -> Plan[Action]:
     address = select_for_deletion(facts)
     if address is None:
         undoing = _undo_takeover(facts) or _undo_claim(facts)
-        return undoing or unknown or _remove_items(facts) or _end(facts)
+        return undoing or unknown or _remove_rest(facts) or _end(facts)
     if address.state == "Releasing":
         return _wait_for_release(facts, address)
     if other := _wait_for_heir(facts, address) or _hand_back(facts, address):
@@ -232,12 +232,13 @@ def _undo_claim(facts: Facts) -> Plan[Action] | None:
     return _unless_refused(facts, _deleting(facts, message), marked, event)
 
 
-def _remove_items(facts: Facts) -> Plan[Action] | None:
-    """Remove the ACL items that are left without an address of ours; None if there is none.
+def _remove_rest(facts: Facts) -> Plan[Action] | None:
+    """Remove what is ours on no address: internal load balancers, and ACL items; None if none is.
 
-    The Service that was made again has taken the address over, and takes them over with it.
+    The Service that was made again has taken an address over, and takes its items over with it.
     """
-    removing = remove_items(facts)
+    balancers = tuple(delete_rule(facts, each) for each in own_balancers(facts))
+    removing: tuple[Action, ...] = (*remove_items(facts), *balancers)
     heir = facts.service.heir if facts.service else None
     if not removing:
         return None
@@ -246,7 +247,8 @@ def _remove_items(facts: Facts) -> Plan[Action] | None:
         return Plan(status.stopped(facts, _AWAITING, message, back_off=OUTAGE))
     if _is_plan_only(facts):
         return _hold(facts, removing)
-    response = _deleting(facts, "Its items in network ACL lists are being deleted")
+    what = "internal load balancers" if balancers else "items in network ACL lists"
+    response = _deleting(facts, f"Its {what} are being deleted")
     return _unless_refused(facts, response, removing)
 
 
@@ -261,8 +263,7 @@ def _cleanup(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
 
     ACL items are on no address. They go before it, while it leads people to them.
 
-    One that lost some of our tags is not released: its origin becomes the user's. Where a takeover
-    that came to no end removed them, it has its origin.
+    One that lost some of our tags, but to a takeover without an end, becomes the user's: it stays.
     """
     here = facts.on(address.id)
     if facts.owner.has_address(address):
@@ -282,7 +283,7 @@ def _cleanup(facts: Facts, address: PublicIpAddress) -> tuple[Action, ...]:
 def _unknown_outcome(facts: Facts) -> Plan[Action] | None:
     """Wait while a call of ours may have acquired an address that has no tags; None if none has.
 
-    Nothing proves whose it is, so it is not claimed in order to be released: a person decides.
+    Nothing proves whose it is, so it is not claimed for a release: a person decides.
     """
     record, has_acted = facts.acquiring, bool(facts.call_state.done)
     if found := find_unproven(facts):
@@ -307,8 +308,7 @@ def _wait_for_heir(facts: Facts, address: PublicIpAddress) -> Plan[Action] | Non
     """Wait while the Service that was made again may take the address over; None if it may not.
 
     This object stays until then: if that Service goes before, nobody else would clean up. The rules
-    stay only for a moment. A Service that is refused takes nothing over, and may have given back
-    the node ports that they lead to.
+    stay only for a moment: a Service that is refused may have given back their node ports.
     """
     heir = facts.service.heir if facts.service else None
     has_own = heir is not None and any(
@@ -361,7 +361,7 @@ def _nothing_left(facts: Facts) -> Plan[Action]:
     request, recorded = facts.request, facts.request.recorded.claimed
     if facts.network is None and may_exist(facts):
         return _wait_for_sight(facts)
-    events = [*kept_addresses(facts), *unconfirmed_record(facts)]
+    events = [*kept_addresses(facts), *left_balancers(facts), *unconfirmed_record(facts)]
     for each in facts.state.addresses:
         if recorded is None or each.ip_address != recorded.ip:
             continue

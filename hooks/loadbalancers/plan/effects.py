@@ -6,8 +6,10 @@ from typing import TypeVar, assert_never
 
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl
 from hooks.cloudstack.models.loadbalancing import (
+    InternalLoadBalancer,
     LoadBalancerRule,
     LoadBalancerRuleChange,
+    NewInternalLoadBalancer,
     NewLoadBalancerRule,
     StickinessPolicy,
 )
@@ -62,7 +64,8 @@ def state_after(  # noqa: C901, PLR0912 - a case each
         case AddTags() | Retag() | UntagRules():
             return None if isinstance(action, JoinShare) else _tagged(state, action)
         case CreateRule(rule):
-            return _with_rule(state, _rule(rule, made)) if made else None
+            is_known = made and rule.public_ip_id  # CloudStack may choose an internal address
+            return _with_rule(state, _rule(rule, made)) if is_known else None
         case UpdateRule(rule_id, _, change):
             return _changed(state, rule_id, lambda rule: _updated(rule, change))
         case DeleteRule(own):
@@ -167,7 +170,8 @@ def _without_rule(state: CloudState, rule_id: str) -> CloudState:
 
 
 def _rule(new: NewLoadBalancerRule, made: str) -> LoadBalancerRule:
-    return LoadBalancerRule(
+    kind = InternalLoadBalancer if isinstance(new, NewInternalLoadBalancer) else LoadBalancerRule
+    return kind(
         id=made,
         name=new.name,
         public_ip_id=new.public_ip_id,

@@ -24,7 +24,7 @@ class Enforcement:
         wanted: the ranges.
         listed: the list of a rule that has one: the ranges. Where they are too many for it, it is
             everybody if the firewall admits them alone, else as many of them as it takes.
-        firewall: firewall rules do.
+        firewall: firewall rules do, or items of a tier's list, where rules have no list.
         rule_lists: rules are created with a list of their own.
         lists_change: that list can be changed in place.
         impossible: why the ranges cannot be enforced; empty if they can. A rule stays as it is
@@ -65,8 +65,10 @@ def enforcement(facts: Facts) -> Enforcement:
     """Choose what enforces the source ranges.
 
     Before 4.22 a rule's list cannot be changed, so a firewall restricts the sources alone: a list
-    made with the rule could not be widened later.
+    made with the rule could not be widened later. Internal load balancers have none.
     """
+    if facts.request.spec.internal:
+        return _by_items(facts.request.spec.source_ranges)
     firewall, ranges = facts.has_firewall, facts.request.spec.source_ranges
     lists = facts.version.at_least(*LISTS_SINCE)
     change = facts.version.at_least(*LISTS_CHANGE_SINCE)
@@ -98,6 +100,19 @@ def enforcement(facts: Facts) -> Enforcement:
 def _unread_firewall(facts: Facts) -> str:
     words = facts.state.unread.get("firewall", "")
     return f"what the firewall admits is unknown: {words}" if words else ""
+
+
+def _by_items(ranges: tuple[str, ...]) -> Enforcement:
+    """Leave it to the tier's list. That is not asked for clients on the tier itself."""
+    impossible = "nobody may connect, and clients on the tier always can"
+    return Enforcement(
+        wanted=ranges,
+        listed=ranges,
+        firewall=True,
+        rule_lists=False,
+        lists_change=False,
+        impossible="" if ranges else impossible,
+    )
 
 
 def _listed(ranges: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,11 +7,16 @@ from typing import Literal
 
 from hooks.cloudstack.models.account import Capabilities, ResourceLimit
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl, PortForwardingRule
-from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, StickinessPolicy
+from hooks.cloudstack.models.loadbalancing import (
+    InternalLoadBalancer,
+    LoadBalancerRule,
+    StickinessPolicy,
+)
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.loadbalancers.plan.actions import Action, Associate, Rerecord
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.ownership import Owner, PortKey, port_key
+from hooks.loadbalancers.plan.seals import has_sealed_balancer
 from hooks.loadbalancers.plan.share_tags import Share
 from hooks.loadbalancers.recorded import NO_RECORD, Acquiring
 from hooks.loadbalancers.request import LoadBalancerRequest
@@ -30,7 +35,8 @@ class CloudState:
     Attributes:
         addresses: those that may be this Service's: found by IP, and by our tags.
         free: some free addresses; empty if none was needed or none is shown.
-        rules: all rules, ours and others', on the addresses that the plan may use.
+        rules: all rules, ours and others', on the addresses that the plan may use; of a Service
+            with an internal load balancer, all internal ones of the tier.
         members: for each of our rules, and of those of a former provider, by id: the names of its
             members by VM id.
         unlisted: members whose Node is there and whose Instance is gone: Node names by VM id.
@@ -221,7 +227,13 @@ class Facts:
             still_wants=self.still_wants,
             is_last=is_last and not self.still_wants,
         )
-        return owner.with_history(self.state.addresses)
+        sealed = frozenset(
+            each.id
+            for each in self.state.rules
+            if isinstance(each, InternalLoadBalancer)
+            and has_sealed_balancer(owner.mark, self.seal_key, each)
+        )
+        return replace(owner.with_history(self.state.addresses), sealed=sealed)
 
     @cached_property
     def own_ports(self) -> frozenset[PortKey]:

@@ -81,6 +81,7 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
         "planOnly": (spec.plan_only, False),
         "takeoverFrom": (spec.takeover_from, ""),
         "sharedAddress": (spec.shared_address, ""),
+        "internal": (spec.internal, False),
         "heldMode": (request.mode, spec.mode.lower()),
         "abandon": (request.is_abandoned, False),
         "invalid": ([[each.field, each.message] for each in spec.invalid], []),

@@ -6,6 +6,7 @@ no address changes hands between that call's last look and its write.
 
 import re
 
+from hooks.cloudstack.models.loadbalancing import InternalLoadBalancer
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.times import moment
 from hooks.loadbalancers.plan.actions import (
@@ -28,15 +29,24 @@ _LEASE = re.compile(r"\S+ (?P<seconds>\d{1,4})s \S+")
 def needs_lease(action: Action, facts: Facts) -> bool:
     """Tell whether an action hands an address over, or takes down what is on one.
 
-    Rules of an address that serves on are changed without.
+    Rules of an address that serves on are changed without. The address of internal load balancers
+    is nobody's: each of them is one Service's, and none is taken over.
     """
     match action:
         case Release() | UntagAddress() | Retag():
             return True
+        case DeleteRule(own) if _is_internal(own.id, facts):
+            return False
         case DeleteRule() | CloseFirewall():
             return facts.request.is_deleting or find_address(action, facts) != find_held(facts)
         case _:
             return False
+
+
+def _is_internal(rule_id: str, facts: Facts) -> bool:
+    return any(
+        each.id == rule_id and isinstance(each, InternalLoadBalancer) for each in facts.state.rules
+    )
 
 
 def find_address(action: Action, facts: Facts) -> PublicIpAddress | None:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from hooks import names
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl
-from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
+from hooks.cloudstack.models.loadbalancing import InternalLoadBalancer, LoadBalancerRule
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Resource
 from hooks.kube.services import load_balancer_name
@@ -72,6 +72,7 @@ class Owner:
             this name, under any UID, that wants one.
         takeovers: those by this Service that have begun, as tags of addresses say.
         earlier: the UIDs of Services of this name, now gone, that used a share of this one before.
+        sealed: the ids of internal load balancers whose names are sealed as ours.
     """
 
     cluster: str
@@ -85,6 +86,7 @@ class Owner:
     is_last: bool = False
     takeovers: tuple[Takeover, ...] = ()
     earlier: frozenset[str] = frozenset()
+    sealed: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -236,8 +238,12 @@ class Owner:
     def has_rule(self, rule: LoadBalancerRule) -> bool:
         """Tell whether a rule on an address of ours is ours.
 
-        One without our tags counts by its whole name: CloudStack's names are not unique.
+        One without our tags counts by its whole name: CloudStack's names are not unique. An
+        internal load balancer is on no address of ours: it has our whole mark, or our seal.
         """
+        if isinstance(rule, InternalLoadBalancer):
+            is_bare = rule.id in self.sealed and self.whose(rule) in NOBODYS
+            return is_bare or self.whose(rule) is Whose.OURS
         if self.whose(rule) in NOBODYS:
             return self.is_former(rule) or has_prefix(load_balancer_name(self.uid), rule.name)
         return self._has(rule)

@@ -5,12 +5,13 @@ Read these in order; each stage returns its condition and its actions:
 1. address.py    recorded, tagged, shared, asked for, left by another provider, or chosen
                   (claims.py: which; sharing.py: of several Services; adoption.py: whether what a
                   former provider left is ours; kept_address.py: what becomes of one that is ours;
-                  change.py: another one takes its place)
+                  change.py: another one takes its place; internal.py: one of the tier itself)
 2. rules.py      one for each port, changed in place if CloudStack can (enforcement.py: what admits
                   the sources; stickiness.py: which policies rules have)
 3. members.py    added and removed by difference
 4. firewall.py   opened for the rules that exist; on a VPC tier acl.py, items of its list
-                  (unread.py: what waits while CloudStack does not list these)
+                  (tier_list.py), and internal_acl.py for internal load balancers (unread.py: what
+                  waits while CloudStack does not list these)
 5. schedule.py   when the next check is due, and how often the same drift was found
 6. status.py     what is answered (publication.py: which address the Service may show)
 7. deletion.py   the same for a load balancer that is deleted (takedown.py: of one address;
@@ -43,6 +44,8 @@ from hooks.loadbalancers.plan.claims import refuse_without_nodes
 from hooks.loadbalancers.plan.deletion import plan_deletion
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import FirewallPlan, plan_firewall
+from hooks.loadbalancers.plan.internal import plan_internal_address
+from hooks.loadbalancers.plan.internal_acl import plan_internal_acl
 from hooks.loadbalancers.plan.kept_address import plan_address
 from hooks.loadbalancers.plan.losses import (
     address_events,
@@ -120,13 +123,15 @@ def not_served(facts: Facts) -> Condition | None:
     elif network is None:
         reason, hint = "NetworkNotVisible", "is the project or account right?"
         message = f"CloudStack does not show network {facts.request.network_id}: {hint}"
-    elif not (message := why_not_served(network)):
+    elif not (message := why_not_served(network, internal=facts.request.spec.internal)):
         return None
     return Condition("AddressReady", "False", reason, message)
 
 
 def plan_stages(facts: Facts) -> Stages:
     """Plan the stages. Rules, members and firewall wait for the address, except in plan mode."""
+    if facts.request.spec.internal:
+        return _stages_at(facts, plan_internal_address(facts))
     stages = _stages_at(facts, plan_address(facts))
     return plan_change(facts, stages, lambda address: _stages_at(facts, address))
 
@@ -147,13 +152,17 @@ def _stages_at(facts: Facts, address: AddressPlan) -> Stages:
         address=address,
         rules=rules,
         members=plan_members(facts, rules),
-        firewall=leave_open(facts) or _plan_opening(facts, address.address_id, rules),
+        firewall=leave_open(facts) or _plan_access(facts, address.address_id, rules),
     )
 
 
-def _plan_opening(facts: Facts, address_id: str, rules: RulesPlan) -> FirewallPlan:
-    tier = facts.tier
-    return plan_acl(facts, tier, rules) if tier else plan_firewall(facts, address_id, rules)
+def _plan_access(facts: Facts, address_id: str, rules: RulesPlan) -> FirewallPlan:
+    """Plan what lets clients in, beside the rules."""
+    if facts.tier is None:
+        return plan_firewall(facts, address_id, rules)
+    if facts.request.spec.internal:
+        return plan_internal_acl(facts, facts.tier, rules)
+    return plan_acl(facts, facts.tier, rules)
 
 
 def _refuse_tier(facts: Facts) -> Condition | None:

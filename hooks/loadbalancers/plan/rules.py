@@ -4,8 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hooks.cloudstack.models.loadbalancing import (
+    InternalLoadBalancer,
     LoadBalancerRule,
     LoadBalancerRuleChange,
+    NewInternalLoadBalancer,
     NewLoadBalancerRule,
 )
 from hooks.kube.conditions import Condition
@@ -16,6 +18,7 @@ from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.former_names import is_former_name
 from hooks.loadbalancers.plan.ownership import Owner, port_key
 from hooks.loadbalancers.plan.ranges import effective, is_equivalent
+from hooks.loadbalancers.plan.seals import balancer_name
 from hooks.loadbalancers.plan.share_tags import describe
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.request import Port
@@ -111,7 +114,9 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
     """Plan the rules of the Service's address.
 
     Rules change in place if CloudStack can: name, protocol, algorithm and, from 4.22 on, the CIDR
-    list. A rule with another node port is deleted and created again. Create before delete, except
+    list. A rule with another node port is deleted and created again, and an internal load balancer
+    with another algorithm as well: CloudStack refuses to change it, and then has, in its database
+    at least. Create before delete, except
     on the same public port, where CloudStack may refuse the second rule (TCP beside UDP), and where
     an earlier call came to no end: what is obsolete does not wait for a creation that fails. Nor
     does a rule whose list admits too many, if the list cannot be changed. A rule of ours that came
@@ -241,6 +246,8 @@ def _plan_ports(
             actions, problem = (), _taken_by(facts, port, taken[key])
         elif other_tier and rule is None:
             actions, problem = (), other_tier
+        elif facts.request.spec.internal and port.rule_protocol != "tcp":
+            actions, problem = (), f"an internal load balancer has no protocol {port.rule_protocol}"
         elif by.impossible:
             # Without a rule nobody connects. Any other rule keeps serving, and becomes narrower.
             is_wide = by.rule_lists and rule is not None and by.is_too_wide(rule)
@@ -297,8 +304,24 @@ def _creations_last(actions: Iterable[Action]) -> tuple[Action, ...]:
     return tuple(sorted(actions, key=lambda each: isinstance(each, CreateRule)))
 
 
+def new_balancer(facts: Facts, port: Port, ip: str) -> NewInternalLoadBalancer:
+    """Return the internal load balancer of a port, whose name proves that it is ours.
+
+    `ip` is its address; empty for any.
+    """
+    place = facts.request.network_id, port.public_port, port.node_port
+    return NewInternalLoadBalancer(
+        balancer_name(facts.owner.mark, facts.seal_key, *place),
+        ip,
+        *place,
+        algorithm=facts.request.spec.algorithm,
+    )
+
+
 def _wanted(facts: Facts, port: Port, address_id: str, by: Enforcement) -> NewLoadBalancerRule:
     spec = facts.request.spec
+    if spec.internal:
+        return new_balancer(facts, port, address_id)
     return NewLoadBalancerRule(
         name=spec.rule_name(port),
         public_ip_id=address_id,
@@ -321,8 +344,11 @@ def _changes(
         rule.state == REVOKED
         or rule.private_port != wanted.private_port
         or (not by.lists_change and by.has_wrong_list(rule))
+        or (isinstance(rule, InternalLoadBalancer) and rule.algorithm != wanted.algorithm)
     ):
         return (delete_rule(facts, rule), CreateRule(wanted))
+    if isinstance(rule, InternalLoadBalancer):
+        return ()
     other_list = by.lists_change and not is_equivalent(
         effective(rule.cidrs), effective(wanted.cidrs)
     )
@@ -343,7 +369,8 @@ def _opens(action: Action) -> bool:
 
 def _created(new: NewLoadBalancerRule) -> LoadBalancerRule:
     ports = (new.public_port, new.private_port)
-    return LoadBalancerRule("", new.name, new.public_ip_id, *ports, new.protocol)
+    kind = InternalLoadBalancer if isinstance(new, NewInternalLoadBalancer) else LoadBalancerRule
+    return kind("", new.name, new.public_ip_id, *ports, new.protocol)
 
 
 def _condition(

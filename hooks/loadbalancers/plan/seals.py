@@ -1,4 +1,7 @@
-"""Seals records and ACL items: a hash with a key that only we have proves that we wrote one."""
+"""Seals records, ACL items and names of internal load balancers.
+
+A seal is a hash with a key that only we have: it proves that we wrote what it is in.
+"""
 
 import base64
 import hashlib
@@ -7,6 +10,8 @@ import json
 import re
 
 from hooks.cloudstack.models.firewall import NetworkAcl, PortRange
+from hooks.cloudstack.models.loadbalancing import InternalLoadBalancer
+from hooks.kube.services import load_balancer_name
 from hooks.kube.times import moment
 from hooks.loadbalancers.plan.ownership import Tags
 from hooks.loadbalancers.recorded import Acquiring
@@ -58,6 +63,27 @@ def has_sealed_item(mark: Tags, key: bytes, item: NetworkAcl) -> bool:
         return False
     expected = item_reason(mark, key, item.acl_id, item.number, item.opened[0])
     return hmac.compare_digest(expected.encode(), item.reason.encode())
+
+
+def balancer_name(
+    mark: Tags, key: bytes, network_id: str, public_port: int, private_port: int
+) -> str:
+    """Return the name of an internal load balancer: as a rule's, and a seal.
+
+    Anybody with the account may copy it. On another tier, at another port or in front of another
+    node port, it proves nothing.
+    """
+    *_, uid = (value for _, value in mark)
+    about = (network_id, public_port, private_port)
+    sealed = _seal(mark, key, "internal load balancer", *about)
+    return f"{load_balancer_name(uid)}-tcp-{public_port}-{sealed}"
+
+
+def has_sealed_balancer(mark: Tags, key: bytes, balancer: InternalLoadBalancer) -> bool:
+    """Tell whether we made an internal load balancer as it is, for the Service with this mark."""
+    place = balancer.network_id, balancer.public_port, balancer.private_port
+    expected = balancer_name(mark, key, *place)
+    return hmac.compare_digest(expected.encode(), balancer.name.encode())
 
 
 def _seal(mark: Tags, key: bytes, *values: object) -> str:

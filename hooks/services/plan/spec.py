@@ -9,6 +9,7 @@ from hooks.kube.objects import annotations, items, part
 from hooks.kube.services import load_balancer_name
 from hooks.services.plan import values
 from hooks.services.plan.facts import Facts
+from hooks.services.plan.internal import read_internal, refuse_change
 from hooks.services.plan.named_ports import proxied_ports
 from hooks.services.plan.source_ranges import read_source_ranges, still_admitted
 from hooks.services.plan.stickiness import read_stickiness
@@ -42,6 +43,7 @@ def wanted_spec(facts: Facts) -> Json:
     for key, message in unknown_annotations(reader.annotations):
         reader.ignore(annotation_path(key), message)
     _note_network(facts, spec, reader)
+    refuse_change(facts.live_load_balancer, spec, reader)
     if facts.default_network:
         spec.setdefault("network", facts.default_network)
     if facts.live_load_balancer:
@@ -103,6 +105,7 @@ def _read_spec(service: Json, reader: Reader) -> Json:
         **({"takeoverFrom": former} if former else {}),
         **({"network": network} if network else {}),
         **({"sharedAddress": share} if share else {}),
+        **({"internal": True} if read_internal(spec, reader) else {}),
     }
 
 

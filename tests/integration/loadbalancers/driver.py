@@ -178,12 +178,16 @@ class World:
         state = self.state()
         return {
             "addresses": [each["ipaddress"] for each in self.addresses()],
-            "rules": [each["name"] for each in state["loadbalancerrules"]],
+            "rules": [
+                each["name"]
+                for kind in ("loadbalancerrules", "loadbalancers")
+                for each in state[kind]
+            ],
             "firewall": self.firewall(),
             "items": [each for each in self.items() if each["tags"] or each["reason"]],
             "tags": [
                 each["tags"]
-                for kind in ("addresses", "loadbalancerrules", "firewallrules")
+                for kind in ("addresses", "loadbalancerrules", "loadbalancers", "firewallrules")
                 for each in state[kind]
                 if each["tags"]
             ],

@@ -37,6 +37,10 @@ JOBS: dict[str, dict[str, Any]] = {
 }
 
 
+#: What is asked of a load balancer.
+Step = Callable[[LoadBalancer], None]
+
+
 def cases(commands: Iterable[str], faults: dict[str, dict[str, Any]]) -> list[Any]:
     """Pair each command with each fault."""
     return [
@@ -115,9 +119,22 @@ def check(
     # Only the first step asks for policies, and the second removes one.
     make = bound if "Stickiness" in command else port
     lb = LoadBalancer(world, ports=[make(80), make(81)], **spec)
+    check_steps(lb, hook, (command, fault), change, caplog)
+    assert world.remains() == {**NOTHING, "addresses": left}
+
+
+def check_steps(
+    lb: LoadBalancer,
+    hook: LoadBalancersHook,
+    failing: tuple[str, dict[str, Any]],
+    ask: Step,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Create a load balancer, change it by `ask` and delete it while a command fails."""
+    (command, fault), world = failing, lb.world
     texts: list[str] = []
     is_met = False
-    steps: list[Callable[[LoadBalancer], None]] = [begin, change, delete]
+    steps: list[Step] = [begin, ask, delete]
     with caplog.at_level(logging.DEBUG):
         for step in steps:
             step(lb)
@@ -137,7 +154,6 @@ def check(
             end_stuck_jobs(world)
             recover(lb, hook)
     assert is_met, "the fault was never met"
-    assert world.remains() == {**NOTHING, "addresses": left}
     told_nothing_secret(lb, caplog.text + str(texts))
     if command != "queryAsyncJobResult" and not fault.get("executed"):
         assert texts, "nobody was told"

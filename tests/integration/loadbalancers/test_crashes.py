@@ -232,7 +232,7 @@ def shape(world: World) -> Json:
 
     return {
         kind: sorted(map(shown, state[kind]), key=str)
-        for kind in ("addresses", "loadbalancerrules", "firewallrules", "items")
+        for kind in ("addresses", "loadbalancerrules", "loadbalancers", "firewallrules", "items")
     }
 
 

@@ -11,7 +11,11 @@ import pytest
 
 from hooks.cloudstack.models.account import Capabilities
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl
-from hooks.cloudstack.models.loadbalancing import LoadBalancerRule, RulePolicies
+from hooks.cloudstack.models.loadbalancing import (
+    InternalLoadBalancer,
+    LoadBalancerRule,
+    RulePolicies,
+)
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.facts import CloudState, Facts, LiveService
@@ -40,7 +44,10 @@ def facts_of(request: LoadBalancerRequest, existing: Json) -> Facts:
         state=CloudState(
             addresses=tuple(map(PublicIpAddress.from_json, existing.get("publicipaddress", []))),
             free=tuple(existing.get("free", [])),
-            rules=tuple(map(LoadBalancerRule.from_json, existing.get("loadbalancerrule", []))),
+            rules=(
+                *map(LoadBalancerRule.from_json, existing.get("loadbalancerrule", [])),
+                *map(InternalLoadBalancer.from_json, existing.get("loadbalancer", [])),
+            ),
             members={
                 rule: dict.fromkeys(vms, "") for rule, vms in existing.get("members", {}).items()
             },

@@ -19,9 +19,11 @@ from hooks.cloudstack.models.firewall import (
 from hooks.cloudstack.models.jobs import PendingJob
 from hooks.cloudstack.models.kubernetes import KubernetesCluster
 from hooks.cloudstack.models.loadbalancing import (
+    InternalLoadBalancer,
     LoadBalancerRule,
     LoadBalancerRuleChange,
     Member,
+    NewInternalLoadBalancer,
     NewLoadBalancerRule,
     RulePolicies,
 )
@@ -182,6 +184,38 @@ ROWS = [
         publicipid="ip",
         networkid="net",
         openfirewall=False,
+    ),
+    listing(
+        InternalLoadBalancer,
+        "listLoadBalancers",
+        {"networkid": "net", "tags": TAGS_SENT},
+        network_id="net",
+        tags=TAGS,
+    ),
+    writing(
+        loadbalancing.create_load_balancer,
+        (NewInternalLoadBalancer("web-80", "10.1.1.9", "net", 80, 30080),),
+        "createLoadBalancer",
+        name="web-80",
+        scheme="Internal",
+        algorithm="roundrobin",
+        sourceport=80,
+        instanceport=30080,
+        sourceipaddress="10.1.1.9",
+        networkid="net",
+        sourceipaddressnetworkid="net",
+    ),
+    writing(
+        loadbalancing.create_load_balancer,
+        (NewInternalLoadBalancer("web-80", "", "net", 80, 30080, algorithm="source"),),
+        "createLoadBalancer",
+        name="web-80",
+        scheme="Internal",
+        algorithm="source",
+        sourceport=80,
+        instanceport=30080,
+        networkid="net",
+        sourceipaddressnetworkid="net",
     ),
     writing(
         loadbalancing.update_load_balancer_rule,

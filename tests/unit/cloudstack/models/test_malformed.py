@@ -8,6 +8,7 @@ from hooks.cloudstack.models.fields import Answer, Malformed
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl
 from hooks.cloudstack.models.jobs import Job, JobStatus
 from hooks.cloudstack.models.loadbalancing import (
+    InternalLoadBalancer,
     LoadBalancerRule,
     Member,
 )
@@ -47,6 +48,23 @@ from hooks.cloudstack.models.network import PublicIpAddress
             {"id": "r", "name": "n", "publicipid": "i", "publicport": "http", "privateport": "1"},
             "a load balancer rule with 'publicport' 'http', a whole number was expected",
             id="rule, port in words",
+        ),
+        pytest.param(
+            InternalLoadBalancer.from_json,
+            {"id": "r", "name": "n", "sourceipaddress": "10.1.1.9", "loadbalancerrule": []},
+            "a load balancer with 0 ports, one was expected",
+            id="internal load balancer without a port",
+        ),
+        pytest.param(
+            InternalLoadBalancer.from_json,
+            {
+                "id": "r",
+                "name": "n",
+                "sourceipaddress": "here",
+                "loadbalancerrule": [{"sourceport": 80, "instanceport": 30080}],
+            },
+            "'sourceipaddress' 'here', an IP address was expected",
+            id="internal load balancer, an address that is none",
         ),
         pytest.param(
             NetworkAcl.from_json,

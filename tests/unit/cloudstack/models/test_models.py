@@ -9,6 +9,7 @@ from hooks.cloudstack.models.fields import Answer
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl
 from hooks.cloudstack.models.jobs import JobStatus
 from hooks.cloudstack.models.loadbalancing import (
+    InternalLoadBalancer,
     LoadBalancerRule,
     Member,
     RulePolicies,
@@ -150,6 +151,26 @@ def test_a_load_balancer_rule_has_its_ports_as_strings_and_its_sources_in_one() 
     )
     assert (rule.public_port, rule.private_port) == (80, 30080)
     assert rule.cidrs == ("10.0.0.0/8", "192.168.0.0/16")
+
+
+def test_an_internal_load_balancer_is_a_rule_on_an_address_without_an_id() -> None:
+    found = InternalLoadBalancer.from_json(
+        {
+            "id": "lb-1",
+            "name": "web",
+            "algorithm": "source",
+            "networkid": "tier-1",
+            "sourceipaddress": "10.30.88.200",
+            "sourceipaddressnetworkid": "tier-1",
+            "loadbalancerrule": [{"sourceport": 80, "instanceport": 30080, "state": "Active"}],
+            "loadbalancerinstance": [],
+            "tags": [{"key": "a", "value": "b"}],
+        }
+    )
+    assert (found.public_ip_id, found.public_ip) == ("10.30.88.200", "10.30.88.200")
+    assert (found.public_port, found.private_port, found.state) == (80, 30080, "Active")
+    assert (found.protocol, found.cidrs, found.network_id) == ("tcp", (), "tier-1")
+    assert found.tags == (Tag("a", "b"),)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ import pytest
 
 from hooks.cloudstack.models.account import Capabilities
 from hooks.cloudstack.models.firewall import NetworkAcl
-from hooks.loadbalancers.plan.acl import own_items, remove_items
+from hooks.loadbalancers.plan.acl import remove_items
 from hooks.loadbalancers.plan.actions import AddItem, ChangeItem
 from hooks.loadbalancers.plan.facts import Refusal
 from hooks.loadbalancers.plan.plan import plan as whole_plan
+from hooks.loadbalancers.plan.tier_list import own_items
 from hooks.names import TAG_CLUSTER, TAG_SERVICE_UID
 from tests.unit.loadbalancers.builders import (
     EVERYONE,

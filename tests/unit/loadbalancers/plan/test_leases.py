@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hooks.cloudstack.models.firewall import PortRange
+from hooks.cloudstack.models.loadbalancing import InternalLoadBalancer
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.actions import (
@@ -97,3 +98,11 @@ def test_a_lease_is_read_as_it_was_written() -> None:
     assert lease_seconds("somebody's") == lease_seconds("a 9999s b") == LONGEST_CALL
     assert lease_on(address(tags=(Tag(TAG_LEASE, text),))) == text
     assert lease_on(HERE) == ""
+
+
+@pytest.mark.parametrize("is_deleting", [False, True])
+def test_an_internal_load_balancer_is_deleted_without_a_lease(*, is_deleting: bool) -> None:
+    inner = InternalLoadBalancer("lb", "web", "10.1.1.9", 80, 30080, "tcp")
+    asked = replace(request(internal=True), is_deleting=is_deleting)
+    known = facts(asked, state=CloudState(rules=(inner,)))
+    assert not needs_lease(DeleteRule(Own("rule", "lb", "web")), known)

@@ -33,7 +33,7 @@ def tier(schemes: str = "") -> Network:
             tier("Internal"),
             NET,
             "NetworkNotServed",
-            "tier is a VPC tier whose load balancers have the scheme Internal alone",
+            "tier is a VPC tier whose load balancers have the scheme Internal alone: create",
             id="VPC tier with internal load balancers alone",
         ),
         pytest.param(

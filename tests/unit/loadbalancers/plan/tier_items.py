@@ -6,10 +6,11 @@ from hooks.cloudstack.models.firewall import NetworkAcl, PortRange
 from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import Network, NetworkService
 from hooks.cloudstack.models.tags import Tag
-from hooks.loadbalancers.plan.acl import TierList, admit
+from hooks.loadbalancers.plan.acl import admit
 from hooks.loadbalancers.plan.facts import CloudState, Facts
 from hooks.loadbalancers.plan.firewall import FirewallPlan
 from hooks.loadbalancers.plan.seals import item_reason
+from hooks.loadbalancers.plan.tier_list import TierList
 from hooks.loadbalancers.request import LoadBalancerRequest
 from tests.unit.loadbalancers.builders import (
     EVERYONE,

@@ -1,0 +1,153 @@
+"""Decides which address of a VPC tier a Service's internal load balancers have.
+
+CloudStack gives them an address of the tier with the first of them, and takes it back with the
+last. So there is nothing to acquire or to release, and nobody's mark is on an address: each load
+balancer is of one port and one Service, by its tags, or by its name until it has them. What others
+have on the same address stays.
+"""
+
+from collections.abc import Sequence
+
+from hooks.cloudstack.errors import ADDRESS_TAKEN
+from hooks.cloudstack.models.loadbalancing import InternalLoadBalancer, LoadBalancerRule
+from hooks.kube.conditions import Condition
+from hooks.kube.events import Event
+from hooks.kube.services import load_balancer_name
+from hooks.loadbalancers.plan.actions import CreateRule
+from hooks.loadbalancers.plan.address import AddressPlan, is_published
+from hooks.loadbalancers.plan.claims import (
+    not_ready,
+    refuse_unconfirmed,
+    refuse_without_nodes,
+)
+from hooks.loadbalancers.plan.enforcement import enforcement
+from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.rules import delete_rule, new_balancer, own_rules
+from hooks.loadbalancers.plan.share_tags import describe
+from hooks.loadbalancers.plan.whose import Whose
+from hooks.loadbalancers.recorded import RecordedAddress
+from hooks.names import EVENT_ADDRESS_KEPT
+
+
+def plan_internal_address(facts: Facts) -> AddressPlan:
+    """Keep the address that load balancers of ours are on, or get one with the first of them."""
+    own = own_balancers(facts)
+    return _keep(facts, own) if own else _obtain(facts)
+
+
+def own_balancers(facts: Facts) -> tuple[LoadBalancerRule, ...]:
+    """Return the internal load balancers that are ours."""
+    found = (each for each in facts.state.rules if isinstance(each, InternalLoadBalancer))
+    return own_rules(facts.owner, found)
+
+
+def left_balancers(facts: Facts) -> tuple[Event, ...]:
+    """Return an Event about those with the Service's name that nothing proves to be ours."""
+    name = load_balancer_name(facts.request.spec.service.uid)
+    own = own_balancers(facts)
+    left = [
+        f"{each.name} on {each.public_ip}"
+        for each in facts.state.rules
+        if isinstance(each, InternalLoadBalancer)
+        and each not in own
+        and facts.owner.whose(each) in (Whose.UNMARKED, Whose.PARTLY)
+        and each.name.startswith(f"{name}-tcp-")
+    ]
+    if not left:
+        return ()
+    message = (
+        f"Nothing proves any more that this Service's is: internal load balancer {', '.join(left)}."
+        " The CloudStack key may have been replaced. It stays: delete it by hand if nobody needs it"
+    )
+    return (Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning"),)
+
+
+def _keep(facts: Facts, own: Sequence[LoadBalancerRule]) -> AddressPlan:
+    """Keep one address: of two that two replicas got, or of a change, the other one goes."""
+    request = facts.request
+    recorded, wanted = request.recorded.address, request.spec.address
+    ips = [each.public_ip_id for each in own]
+    known = recorded.ip if recorded else ""
+    held = min(ips, key=lambda ip: (ip != known, ip != wanted, -ips.count(ip), ip))
+    others = tuple(delete_rule(facts, each) for each in own if each.public_ip_id != held)
+    condition = Condition("AddressReady", "True", "AddressAllocated", held)
+    if wanted not in ("", held):
+        message = (
+            f"The Service asks for {wanted}, and has {held}. An internal address cannot change on "
+            "a live Service: delete the Service and create it again, or ask for the one it has"
+        )
+        condition = not_ready("InternalAddressChangeNotServed", message)
+    if complaints := facts.complaints(others):
+        condition = not_ready("AddressRefused", "; ".join(complaints))
+    return AddressPlan(
+        condition,
+        facts.not_refused(others),
+        address_id=held,
+        is_ours=True,
+        recorded=_record(facts, held),
+    )
+
+
+def _obtain(facts: Facts) -> AddressPlan:
+    """Get the address that is asked for, else the one of before, else any."""
+    request, recorded = facts.request, facts.request.recorded.address
+    if not facts.still_wants:
+        return AddressPlan(refuse_unconfirmed(request), recorded=recorded)
+    if without_nodes := refuse_without_nodes(facts):
+        return AddressPlan(without_nodes, recorded=recorded)
+    if nothing := _why_nothing(facts):
+        return AddressPlan(not_ready("NothingToServe", nothing), recorded=recorded)
+    wanted = request.spec.address
+    if wanted and (others := _others_at(facts, wanted)):
+        return AddressPlan(not_ready("AddressInUse", others), recorded=recorded)
+    if wanted or recorded is None or _others_at(facts, recorded.ip):
+        return _create_first(facts, wanted)
+    refusal = facts.refusal(_first(facts, recorded.ip))
+    is_taken = refusal is not None and refusal.code == ADDRESS_TAKEN
+    return _create_first(facts, "" if is_taken else recorded.ip)
+
+
+def _create_first(facts: Facts, ip: str) -> AddressPlan:
+    """Create the load balancer of the first port; the others follow on its address."""
+    action, recorded = _first(facts, ip), facts.request.recorded.address
+    condition = not_ready("AssociatingAddress", f"{ip or 'An address of the tier'} is being taken")
+    if refusal := facts.refusal(action):
+        reason = "AddressNotFree" if refusal.code == ADDRESS_TAKEN else "AddressRefused"
+        condition = not_ready(reason, f"{action}: {refusal.text}")
+    known = _record(facts, ip) if recorded and recorded.ip == ip else None
+    return AddressPlan(condition, facts.not_refused((action,)), address_id=ip, recorded=known)
+
+
+def _first(facts: Facts, ip: str) -> CreateRule:
+    return CreateRule(new_balancer(facts, facts.request.spec.ports[0], ip))
+
+
+def _why_nothing(facts: Facts) -> str:
+    """Say why no load balancer can be made, without which there is no address; empty if one can."""
+    port = next(iter(facts.request.spec.ports), None)
+    if port is None:
+        return "the Service has no port that can be served"
+    if port.rule_protocol != "tcp":
+        return f"an internal load balancer has no protocol {port.rule_protocol}"
+    return enforcement(facts).impossible
+
+
+def _others_at(facts: Facts, ip: str) -> str:
+    """Say whose load balancers are on an address; empty if none is. None of them is ours."""
+    found = next((each for each in facts.state.rules if each.public_ip_id == ip), None)
+    if found is None:
+        return ""
+    whose = f" of {describe(found.tags)}" if facts.owner.has_another_mark(found) else ""
+    return f"{ip} is in use by internal load balancer {found.name}{whose}"
+
+
+def _record(facts: Facts, ip: str) -> RecordedAddress:
+    """Return what the status holds of the address, which has no id: it is the IP."""
+    return RecordedAddress(
+        ip,
+        id=ip,
+        network_id=facts.request.network_id,
+        associated_by_controller=True,
+        published=is_published(facts.request.recorded.address, ip),
+        named=facts.request.spec.address == ip,
+    )
