@@ -24,6 +24,8 @@ MAX_PODS = 5_000
 _CONTROLLERS = ("ReplicaSet", "StatefulSet", "DaemonSet")
 _MAX_NAME = 253
 _DIGITS = 16
+#: Seconds after a kubelet has taken a pod on in which it first says that the pod is not ready.
+STARTING = 5.0
 
 
 class TooManyPods(Exception):
@@ -81,7 +83,9 @@ def read_pod(namespace: str, pod: Json) -> PodState:
     ends = _time(metadata.get("deletionTimestamp"))
     containers = list(_containers(status))
     crashes = [each for container in containers if (each := _crash(container)) is not None]
-    left_alone = str(annotations(pod).get(ANNOTATION_HEAL, "true")).strip().lower() == "false"
+    crashed, ran = max(crashes, default=(None, 0.0))
+    started = _time(status.get("startTime"))
+    left_alone = str(annotations(pod).get(ANNOTATION_HEAL, "true")).strip().lower() != "true"
     return PodState(
         namespace=namespace,
         name=one_line(metadata.get("name"), _MAX_NAME),
@@ -94,7 +98,9 @@ def read_pod(namespace: str, pod: Json) -> PodState:
         created=created,
         turned=created if turned is None else turned,
         backs_off=any(_backs_off(container) for container in containers),
-        crashed=max(crashes, default=None),
+        crashed=crashed,
+        ran=ran,
+        was_ready=turned is None or started is None or turned > started + STARTING,
         grace_end=ends if ends is not None or not is_deleting(pod) else math.inf,
         is_held=metadata.get("deletionGracePeriodSeconds") == 0,
     )
@@ -125,12 +131,19 @@ def _backs_off(container: Json) -> bool:
     return part(container, "state", "waiting").get("reason") == "CrashLoopBackOff"
 
 
-def _crash(container: Json) -> float | None:
-    """Return when a container that restarted often did so last; None for another."""
+def _crash(container: Json) -> tuple[float, float] | None:
+    """Return when a container that restarted often last did so, and how long it had run; or None.
+
+    What a kubelet finds ended after its machine has booted has the reason Unknown.
+    """
     restarts = container.get("restartCount")
     if type(restarts) is not int or restarts < MIN_RESTARTS:
         return None
-    return _time(part(container, "lastState", "terminated").get("finishedAt"))
+    last = part(container, "lastState", "terminated")
+    began, ended = _time(last.get("startedAt")), _time(last.get("finishedAt"))
+    if began is None or ended is None or last.get("reason") == "Unknown":
+        return None
+    return ended, ended - began
 
 
 def _time(value: object) -> float | None:

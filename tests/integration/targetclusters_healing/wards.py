@@ -105,7 +105,8 @@ class Ward:
         ready = {"type": "Ready", "status": str(is_ready), "lastTransitionTime": timestamp(turned)}
         container: Json = {"restartCount": 0, "state": {"running": {}}}
         if bed.sick is Sick.CRASHING:
-            crash = {"finishedAt": timestamp(self.clock())}
+            ended = self.clock()
+            crash = {"startedAt": timestamp(ended - 5), "finishedAt": timestamp(ended)}
             waiting = {"reason": "CrashLoopBackOff"}
             container = {
                 "restartCount": 7,

@@ -1,9 +1,14 @@
 """Decides which pods are ill, and which of a controller's is deleted, so that it makes another.
 
     a pod is ill if                                         since
-    it crashed twice or more, and within podTimeout         it was made
+    it crashes again and again: it waits for that, or its   it was made
+    last run was shorter than podTimeout, as one before,
+    and has just ended
     it is not ready                                         it was made, or stopped being ready
     it is being deleted, and past its grace                 its grace ended
+
+One that was never ready may be meant so, as a standby is, or loads its image still: it is named,
+and left alone. What ended as its node did is no crash.
 
 Only pods on a node that is ready count. What is wrong with others is wrong with their node. One
 that has finished, or is on no node, is not helped by a deletion. Neither is one that only a
@@ -17,6 +22,7 @@ from hooks.targetclusters.healing.plan.model import Fault, IllPod, NodeState, Po
 
 #: Containers that crashed so often, and not only once, count.
 MIN_RESTARTS = 2
+NOT_READY = "it is not ready"
 _LEFT_ALONE = "the pod, or its node, has an annotation that forbids repairs"
 _CORDONED = "its node is cordoned"
 
@@ -36,6 +42,8 @@ class PodState:
         turned: when it was last known to turn ready or not.
         backs_off: a container of it waits, as it crashed.
         crashed: when a container last crashed that did so often; None for never.
+        ran: for how many seconds that container ran before.
+        was_ready: it was ready at some time.
         grace_end: when its deletion should have been over; None if it is not being deleted.
         is_held: nothing but finalizers keeps it.
     """
@@ -52,6 +60,8 @@ class PodState:
     turned: float
     backs_off: bool = False
     crashed: float | None = None
+    ran: float = 0.0
+    was_ready: bool = True
     grace_end: float | None = None
     is_held: bool = False
 
@@ -80,14 +90,16 @@ def judge_pod(pod: PodState, node: NodeState, timeout: float, now: float) -> Ill
         if pod.is_held or now <= pod.grace_end:
             return None
         why, since = "it is being deleted, and past its grace", pod.grace_end
-    elif pod.backs_off or (pod.crashed is not None and now - pod.crashed < timeout):
+    elif pod.backs_off or _has_just_crashed(pod, node, timeout, now):
         why, since = "it crashes again and again", pod.created
     elif not pod.is_ready:
-        why, since = "it is not ready", max(pod.created, pod.turned)
+        why, since = NOT_READY, max(pod.created, pod.turned)
     else:
         return None
     is_left = pod.left_alone or node.left_alone
     why_not = _LEFT_ALONE if is_left else _CORDONED if node.cordoned else ""
+    if not why_not and why == NOT_READY and not pod.was_ready:
+        why_not = "it was never ready"
     return IllPod(
         pod.namespace,
         pod.name,
@@ -99,6 +111,13 @@ def judge_pod(pod: PodState, node: NodeState, timeout: float, now: float) -> Ill
         why_not,
         is_ending=pod.grace_end is not None,
     )
+
+
+def _has_just_crashed(pod: PodState, node: NodeState, timeout: float, now: float) -> bool:
+    """Tell whether a pod that runs for now has crashed twice within its time, not with its node."""
+    if pod.crashed is None or not 0 <= now - pod.crashed < timeout:
+        return False
+    return pod.ran < timeout and (node.changed is None or pod.crashed > node.changed)
 
 
 def find_pod_faults(seen: PodsSeen) -> list[Fault]:

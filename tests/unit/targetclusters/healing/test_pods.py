@@ -55,6 +55,10 @@ def ill(*pods: PodState, node: NodeState = NODE) -> tuple[IllPod, ...]:
         pytest.param({"backs_off": True}, 60, id="crashed, and waits"),
         pytest.param({"crashed": NOW - 9 * MINUTE}, 60, id="crashed, and runs for now"),
         pytest.param({"crashed": NOW - 11 * MINUTE}, None, id="crashed long ago"),
+        pytest.param({"crashed": NOW + MINUTE}, None, id="crashed in the future"),
+        pytest.param(
+            {"crashed": NOW - MINUTE, "ran": 3600.0}, None, id="crashed after it ran for long"
+        ),
         pytest.param({"grace_end": NOW - MINUTE}, 1, id="past its grace"),
         pytest.param({"grace_end": NOW + MINUTE, "is_ready": False}, None, id="within its grace"),
         pytest.param({"grace_end": NOW - MINUTE, "is_held": True}, None, id="held by finalizers"),
@@ -66,6 +70,19 @@ def ill(*pods: PodState, node: NodeState = NODE) -> tuple[IllPod, ...]:
 def test_a_pod_is_ill_by_what_it_says_itself(changes: dict[str, Any], since: float | None) -> None:
     found = ill(replace(WELL, **changes))
     assert [(NOW - each.since) / MINUTE for each in found] == ([] if since is None else [since])
+
+
+def test_what_ended_as_its_node_did_is_no_crash() -> None:
+    crashed = replace(WELL, crashed=NOW - 5 * MINUTE)
+    assert not ill(crashed, node=replace(NODE, changed=NOW - 4 * MINUTE))
+    assert ill(crashed, node=replace(NODE, changed=NOW - 6 * MINUTE))
+
+
+def test_a_pod_that_was_never_ready_is_named_and_left_alone() -> None:
+    [standby] = ill(replace(WELL, is_ready=False, was_ready=False))
+    assert standby.why_not == "it was never ready"
+    [looping] = ill(replace(WELL, backs_off=True, was_ready=False))
+    assert looping.why_not == ""
 
 
 def test_a_pod_of_a_node_that_is_not_ready_is_not_ill() -> None:
@@ -157,7 +174,8 @@ def test_a_long_name_is_kept_short() -> None:
 
 
 def crashed(restarts: int, **state: Json) -> Json:
-    ended = {"terminated": {"finishedAt": timestamp(NOW)}}
+    run = {"startedAt": timestamp(NOW - 60), "finishedAt": timestamp(NOW), "reason": "Error"}
+    ended = {"terminated": run}
     return {"restartCount": restarts, "lastState": ended, "state": state}
 
 
