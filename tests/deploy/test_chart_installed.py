@@ -136,7 +136,7 @@ def waiting(reader: Reader) -> Object | None:
     return found if found and found["status"]["phase"] == "Pending" else None
 
 
-def tested(reader: Reader) -> tuple[bool, str]:
+def run_helm_test(reader: Reader) -> tuple[bool, str]:
     """Run `helm test`, and its pod as kubelet would; return whether it passes, and its log."""
     pods = reader.resource("v1", "pods")
     with ThreadPoolExecutor(1) as helm:
@@ -158,13 +158,13 @@ def test_helm_test_says_whether_what_is_installed_works(reader: Reader) -> None:
         reader.join()
         reader.address()
     # No pod is ready, as the Deployment's controller would say.
-    passes, log = tested(reader)
+    passes, log = run_helm_test(reader)
     assert not passes
     assert "0 of 1 pods are ready" in log
     ready = {"status": {"replicas": 1, "readyReplicas": 1}}
     namespace, name = CLOUD
     reader.resource("apps/v1", "deployments").patch(name, ready, namespace, subresource="status")
-    passes, log = tested(reader)
+    passes, log = run_helm_test(reader)
     assert passes, log
     assert not reader.resource("v1", "pods").find("cloudstack-check", "kube-system")
 
