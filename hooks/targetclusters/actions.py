@@ -147,8 +147,9 @@ class _Jobs:
         watched, began = self.watched, self.watched.monotonic()
         result = HealingResult(milliseconds(watched.clock()), 0.0, self.facts.generation)
         try:
-            with self._open(deadline, MAX_ANSWER_BYTES) as (api, _):
-                result = heal(self._healing_task(api), result, deadline)
+            with self._open(deadline, MAX_ANSWER_BYTES) as (api, kubeconfig):
+                task = replace(self._healing_task(api), place=kubeconfig.place)
+                result = heal(task, result, deadline)
         except AccessError as error:
             result = heal(self._healing_task(error.failure), result, deadline)
         result = replace(result, seconds=watched.monotonic() - began)

@@ -110,6 +110,12 @@ class Kubeconfig:
         return f"sha256:{hashlib.sha256(blocks.encode()).hexdigest()}" if blocks else ""
 
     @property
+    def place(self) -> str:
+        """Return what is another where the kubeconfig may lead to another cluster: a digest."""
+        told = f"{self.server} {self.server_name} {self.ca_fingerprint}"
+        return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Return the lines of the key; the header is known to whoever sends it."""
         return tuple(line for line in self.key.split() if "-" not in line)

@@ -13,19 +13,19 @@ from functools import partial
 
 from hooks.cloudstack import Cloud
 from hooks.cloudstack.models.compute import VirtualMachine
-from hooks.cloudstack.node_vms import parse_provider_id
-from hooks.cloudstack.operations import Outcome, Verdict, find_vm
+from hooks.cloudstack.operations import Outcome, Verdict
 from hooks.http.deadline import Deadline, run_detached
 from hooks.kube.client import Conflict, Kube, KubeError
 from hooks.targetclusters.healing.journal_lease import KeptJournal
+from hooks.targetclusters.healing.machines import list_vms, read_machine
 from hooks.targetclusters.healing.memory import HealingMemory
 from hooks.targetclusters.healing.nodes import get_node
-from hooks.targetclusters.healing.observing import Observation, read_cluster
+from hooks.targetclusters.healing.observing import Observation, is_away, read_cluster
 from hooks.targetclusters.healing.plan import decide, owed, tries
 from hooks.targetclusters.healing.plan.journal import Unreadable
 from hooks.targetclusters.healing.plan.model import Attempt, NodeState, PodsSeen, Record, Repair
 from hooks.targetclusters.healing.plan.pods import choose_pod, judge_pod
-from hooks.targetclusters.healing.plan.vms import find_vm_of
+from hooks.targetclusters.healing.plan.vms import GONE, find_vm_of
 from hooks.targetclusters.healing.pods import delete_pod, get_pod
 from hooks.targetclusters.healing.repairs import COMMANDS, carry_out
 from hooks.targetclusters.healing.rights import pod_rights
@@ -106,7 +106,8 @@ class Attempting:
             found = read_cluster(cloud, record.object, reads)
             state, object_id = "gone" if isinstance(found, Failure) else found.state, record.object
         else:
-            vm = self._find_vm(cloud, record, reads)
+            is_node = record.kind == "NodeNotReady"
+            vm = (self._find_vm if is_node else self._find_machine)(cloud, record, reads)
             state, object_id = vm.state, vm.id
             if decide.was_just_started(record, vm.updated, self.task.policy, self.task.clock()):
                 raise Doubt("its VM was started or stopped just now, and not by a repair")
@@ -138,10 +139,19 @@ class Attempting:
         """Return a node's VM, as it is now."""
         nodes = self.seen.evidence.nodes or ()
         node = next(each for each in nodes if each.name == record.object)
-        listed = _list_vms(cloud, node, reads)
+        listed = list_vms(cloud, node, reads)
         found = find_vm_of(node, nodes, listed, cloud.scope(reads), self.seen.members)
         if isinstance(found, str):
             raise Doubt(found, lasts=True)
+        return found
+
+    def _find_machine(self, cloud: Cloud, record: Record, reads: Deadline) -> VirtualMachine:
+        """Return the VM of a control plane that is out of reach, as it is now."""
+        stopped = self.seen.evidence.stopped or ()
+        machine = next(each for each in stopped if each.node == record.object)
+        found = read_machine(cloud, machine, reads)
+        if found is None:
+            raise Doubt(GONE)
         return found
 
     def check_tries(self, looked: Looked, again: float) -> None:
@@ -159,6 +169,8 @@ class Attempting:
     def check_current(self, record: Record, object_id: str) -> None:
         """Look once more at node, pod and TargetCluster. Raises Doubt, Outrun."""
         reads, target = self.deadline.at_most(CALL_SECONDS), self.task.target
+        if record.kind == "ControlPlaneStopped":
+            self._check_away(record, reads)
         try:
             if not isinstance(target, Failure) and record.kind == "NodeNotReady":
                 self._check_node(target, record.object, reads)
@@ -186,6 +198,17 @@ class Attempting:
         ill = None if pod is None else judge_pod(pod, node, timeout, now)
         if ill is None or replace(ill, why=before.why) != before:
             raise Doubt("the pod has changed meanwhile")
+
+    def _check_away(self, record: Record, reads: Deadline) -> None:
+        """Ask the control plane once more whether it is out of reach. Raises Doubt."""
+        target = self.task.target
+        try:
+            if not isinstance(target, Failure):
+                get_node(target, record.object, reads)
+                raise Doubt("the cluster answers again")
+        except KubeError as error:
+            if not is_away(error):
+                raise Doubt(f"the cluster answers again: {error}") from None
 
     def begin(
         self, kept: KeptJournal, record: Record, looked: Looked
@@ -290,12 +313,3 @@ def close(
         except KubeError:
             return kept
     return kept
-
-
-def _list_vms(cloud: Cloud, node: NodeState, reads: Deadline) -> tuple[VirtualMachine, ...]:
-    """List the VMs that a node may be on, and no others: an account may have very many."""
-    if not node.provider_id:
-        return cloud.client.list_all(VirtualMachine, reads, name=node.name)
-    vm_id = parse_provider_id(node.provider_id)
-    vm = find_vm(cloud.client, vm_id, reads) if vm_id else None
-    return (vm,) if vm else ()

@@ -22,6 +22,8 @@ class HealingMemory:
         holder: this process.
         doubts: why a fault cannot be repaired, by its key, and until when that is not looked at
             again, in monotonic seconds.
+        machines_of: the control plane of which the VMs were last found, and when, in monotonic
+            seconds.
         seen: since when the open attempts of other processes are seen, in monotonic seconds.
     """
 
@@ -30,4 +32,5 @@ class HealingMemory:
     vms: VmLeases
     holder: str
     doubts: dict[str, tuple[float, str]] = field(default_factory=dict)
+    machines_of: tuple[object, float] = ((), float("-inf"))
     seen: dict[OpenAttempt, float] = field(default_factory=dict)

@@ -66,7 +66,7 @@ def read_node(node: Json) -> NodeState:
     metadata, spec = part(node, "metadata"), part(node, "spec")
     marks, provider_id = part(metadata, "annotations"), spec.get("providerID")
     return NodeState(
-        name=_read_name(metadata.get("name")),
+        name=read_name(metadata.get("name")),
         uid=one_line(metadata.get("uid"), _MAX_NAME),
         is_ready=is_true(node, "Ready"),
         provider_id=provider_id if isinstance(provider_id, str) else "",
@@ -82,8 +82,8 @@ def read_node(node: Json) -> NodeState:
     )
 
 
-def _read_name(name: object) -> str:
-    """Read a node's name. One that no API server allows is replaced: no node is read by that."""
+def read_name(name: object) -> str:
+    """Read a name or a UID. One that no API server writes is replaced: nothing is found by that."""
     text = str(name)
     if _NAME.fullmatch(text):
         return text

@@ -12,15 +12,25 @@ from hooks.cloudstack.models.kubernetes import KubernetesCluster
 from hooks.cloudstack.operations import find_cluster
 from hooks.http.deadline import Deadline
 from hooks.http.texts import join_names, join_sentences, one_line
-from hooks.kube.client import Kube, KubeError
+from hooks.kube.client import Kube, KubeError, KubeUnreachable
 from hooks.targetclusters.healing.accounts import AccountError
+from hooks.targetclusters.healing.machines import find_machines, find_stopped
 from hooks.targetclusters.healing.nodes import TooManyNodes, list_nodes
-from hooks.targetclusters.healing.plan.model import Evidence, NodeState, PodsSeen
+from hooks.targetclusters.healing.plan.model import (
+    Evidence,
+    Journal,
+    Machine,
+    NodeState,
+    PodsSeen,
+)
 from hooks.targetclusters.healing.plan.pods import judge_pods
 from hooks.targetclusters.healing.pods import TooManyPods, list_pods
 from hooks.targetclusters.healing.rights import GET_NODES, Right, find_missing, pod_rights
 from hooks.targetclusters.healing.task import MAX_MESSAGE, HealingTask
 from hooks.targetclusters.health.model import NAMED, Failure
+
+#: Seconds after which the VMs of a control plane are found anew, though its nodes are the same.
+FIND_EVERY = 600.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class Observation:
             the spec names none.
         lacking: the rights that we need on the target and do not have.
         failure: why nothing, or not everything, is known or can be repaired.
+        machines: the VMs of the control plane; None if they were not looked for.
     """
 
     evidence: Evidence
@@ -43,6 +54,7 @@ class Observation:
     members: frozenset[str] | None
     lacking: tuple[Right, ...]
     failure: Failure | None
+    machines: tuple[Machine, ...] | None
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,7 @@ class _Account:
     failure: Failure | None = None
 
 
-def observe(task: HealingTask, deadline: Deadline) -> Observation:
+def observe(task: HealingTask, journal: Journal, deadline: Deadline) -> Observation:
     """Read what is to be known of faults; what cannot be read stays unknown. Never raises."""
     account = _open_account(task, deadline)
     nodes = _read_nodes(task.target, deadline)
@@ -61,19 +73,30 @@ def observe(task: HealingTask, deadline: Deadline) -> Observation:
     cluster_id = task.spec.cloud_stack.kubernetes_cluster_id
     pods = _read_pods(task, nodes, deadline)
     lacking = _find_lacking(task, deadline)
-    failures = (account.failure, nodes, cluster, pods, _say_lacking(lacking))
+    machines = stopped = None
+    if isinstance(nodes, Failure):
+        is_out = nodes.kind == "connection" and task.place == journal.place
+        stopped = _read_stopped(account.cloud, journal.machines if is_out else (), deadline)
+    else:
+        stopped = ()
+        if known is not None or not cluster_id:
+            members = _members(known) if cluster_id else None
+            machines = _find_machines(task, account.cloud, nodes, members, deadline)
+    failures = (account.failure, nodes, cluster, stopped, pods, _say_lacking(lacking))
     return Observation(
         Evidence(
             None if isinstance(nodes, Failure) else nodes,
             known.state if known else None,
             cluster_id,
             None if isinstance(pods, Failure) else pods,
+            None if isinstance(stopped, Failure) else stopped,
         ),
         account.cloud,
         account.missing,
         _members(known) if cluster_id else None,
         lacking,
         _join([each for each in failures if isinstance(each, Failure)]),
+        machines,
     )
 
 
@@ -100,6 +123,11 @@ def _is_ours(cluster: KubernetesCluster, scope: Scope) -> bool:
     is_path = "/" in scope.domain or scope.domain.upper() == "ROOT"
     in_domain = is_path or scope.domain.lower() in ("", cluster.domain_id.lower())
     return bool(scope.account) and in_domain and cluster.account.lower() == scope.account.lower()
+
+
+def is_away(error: KubeError) -> bool:
+    """Tell whether an error says that the control plane is out of reach, or cannot work."""
+    return isinstance(error, KubeUnreachable) or error.code >= 500
 
 
 def unread(error: CloudStackError) -> Failure:
@@ -144,7 +172,40 @@ def _read_nodes(target: Kube | Failure, deadline: Deadline) -> tuple[NodeState, 
         return list_nodes(target, deadline)
     except (KubeError, TooManyNodes) as error:
         message = one_line(f"the nodes cannot be read: {error}", MAX_MESSAGE)
-        return Failure("list", "NotRead", message)
+        is_out = isinstance(error, KubeError) and is_away(error)
+        return Failure("connection" if is_out else "list", "NotRead", message)
+
+
+def _find_machines(
+    task: HealingTask,
+    cloud: Cloud | None,
+    nodes: tuple[NodeState, ...],
+    members: frozenset[str] | None,
+    deadline: Deadline,
+) -> tuple[Machine, ...] | None:
+    """Find the VMs of the control plane, unless that was done of late, or cannot be done now."""
+    memory, now = task.memory, task.monotonic()
+    control_plane = tuple(replace(node, is_ready=True) for node in nodes if node.control_plane)
+    of = (task.place, control_plane)
+    if cloud is None or (memory.machines_of[0] == of and now - memory.machines_of[1] < FIND_EVERY):
+        return None
+    try:
+        found = find_machines(cloud, nodes, members, deadline)
+    except CloudStackError:
+        return None
+    memory.machines_of = of, now
+    return found
+
+
+def _read_stopped(
+    cloud: Cloud | None, machines: tuple[Machine, ...], deadline: Deadline
+) -> tuple[Machine, ...] | Failure | None:
+    if cloud is None or not machines:
+        return None
+    try:
+        return find_stopped(cloud, machines, deadline)
+    except CloudStackError as error:
+        return unread(error)
 
 
 def _read_cluster(

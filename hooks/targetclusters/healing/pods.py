@@ -13,6 +13,7 @@ from hooks.kube.kinds import POD
 from hooks.kube.objects import annotations, find_condition, is_deleting, is_true, items, part
 from hooks.kube.times import read_time
 from hooks.names import ANNOTATION_HEAL
+from hooks.targetclusters.healing.nodes import read_name
 from hooks.targetclusters.healing.plan.model import IllPod
 from hooks.targetclusters.healing.plan.pods import MIN_RESTARTS, PodState
 
@@ -23,6 +24,8 @@ MAX_PODS = 5_000
 #: Node's is a static pod, which its kubelet alone makes and ends.
 _CONTROLLERS = ("ReplicaSet", "StatefulSet", "DaemonSet")
 _MAX_NAME = 253
+#: A UID has 36 characters; none is found by one that was cut.
+_MAX_UID = 64
 _DIGITS = 16
 #: Seconds after a kubelet has taken a pod on in which it first says that the pod is not ready.
 STARTING = 5.0
@@ -89,7 +92,7 @@ def read_pod(namespace: str, pod: Json) -> PodState:
     return PodState(
         namespace=namespace,
         name=one_line(metadata.get("name"), _MAX_NAME),
-        uid=one_line(metadata.get("uid"), _MAX_NAME),
+        uid=read_name(metadata.get("uid"))[:_MAX_UID],
         node=one_line(spec.get("nodeName") or "", _MAX_NAME),
         controller=_controller(namespace, metadata),
         is_ready=is_true(pod, "Ready"),
@@ -112,7 +115,7 @@ def _controller(namespace: str, metadata: Json) -> str:
         if not isinstance(owner, dict) or owner.get("controller") is not True:
             continue
         is_known = owner.get("apiVersion") == "apps/v1" and owner.get("kind") in _CONTROLLERS
-        name = f"{owner['kind']}/{one_line(owner.get('name'), _MAX_NAME)}" if is_known else ""
+        name = f"{owner['kind']}/{read_name(owner.get('name'))}" if is_known else ""
         if len(f"{namespace}/{name}") <= _MAX_NAME:
             return name
         digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]

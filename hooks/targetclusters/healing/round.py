@@ -66,12 +66,14 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
     kept = _read_journal(task, reads)
     if isinstance(kept, Failure):
         return replace(result, failure=kept)
-    seen = observe(task, reads)
+    seen = observe(task, kept.journal, reads)
     breaker = decide.breaker(seen.evidence, task.policy)
     no_pods = decide.pod_breaker(seen.evidence, task.policy)
     found = decide.hold(decide.find_faults(seen.evidence), "PodNotReady", no_pods)
     faults = decide.hold(found, "NodeNotReady", breaker)
     journal = _remember(task, kept, seen.evidence, faults)
+    if seen.machines is not None:
+        journal = replace(journal, machines=seen.machines, place=task.place)
     due = decide.next_due(journal, faults, task.policy, now=task.clock())
     repairs = _Repairs(task, Attempting(task, seen, deadline), kept, due, seen.failure)
     with repairs.noted():

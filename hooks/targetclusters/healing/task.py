@@ -35,6 +35,7 @@ class HealingTask:
         target: the cluster, or why it cannot be opened.
         clock: epoch seconds.
         monotonic: monotonic seconds.
+        place: where the kubeconfig leads to; empty where there is none.
     """
 
     cluster: Json
@@ -44,6 +45,7 @@ class HealingTask:
     target: Kube | Failure
     clock: Callable[[], float]
     monotonic: Monotonic
+    place: str = ""
 
     @property
     def again(self) -> float:

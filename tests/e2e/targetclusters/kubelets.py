@@ -95,7 +95,8 @@ def running(kubelets: Kubelets) -> Iterator[Kubelets]:
     for name in kubelets.names:
         if nodes.find(name) is None:
             spec = {"providerID": f"external-cloudstack://{vms[name]['id']}"}
-            nodes.create({"metadata": {"name": name}, "spec": spec})
+            role = {"node-role.kubernetes.io/control-plane": ""} if "-control-" in name else {}
+            nodes.create({"metadata": {"name": name, "labels": role}, "spec": spec})
     kubelets.look()
     thread = threading.Thread(target=kubelets.run)
     thread.start()

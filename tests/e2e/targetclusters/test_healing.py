@@ -114,6 +114,45 @@ def test_a_killed_operator_makes_no_attempt_twice(
     assert sum(repairs(cloud).values()) <= 3
 
 
+def test_a_vm_that_was_stopped_for_a_repair_is_started_after_the_last_attempt(
+    healing: TargetPlatform, cloud: Simulator, nodes: Kubelets
+) -> None:
+    make(healing, "owed")
+    cloud.control.fault("startVirtualMachine", "job-failed", text="no capacity", times=None)
+    nodes.broken.add("cks-node-1")
+    cluster = healing.until_says("owed", "Healing", "False RetriesExhausted")
+    assert fault(cluster, "cks-node-1")["attempts"] == 2
+    nodes.broken.clear()
+    cloud.control.clear_faults()
+    polling.until(lambda: nodes.vms()["cks-node-1"]["state"] == "Running", "the VM is started")
+    assert repairs(cloud)["rebootVirtualMachine cks-node-1"] == 1
+    assert repairs(cloud)["stopVirtualMachine cks-node-1"] == 1
+
+
+def test_the_vms_of_a_control_plane_that_is_out_of_reach_are_started(
+    healing: TargetPlatform, cloud: Simulator, nodes: Kubelets
+) -> None:
+    make(healing, "headless")
+    healing.until_says("headless", "Healing", "True Healthy")
+    nodes.api_server_on = "cks-control-1"
+    nodes.stop_vm("cks-control-1")
+    until_healed(healing, "headless")
+    assert repairs(cloud) == {"startVirtualMachine cks-control-1": 1}
+
+
+def test_a_control_plane_that_does_not_start_is_given_up(
+    healing: TargetPlatform, cloud: Simulator, nodes: Kubelets
+) -> None:
+    make(healing, "beheaded")
+    healing.until_says("beheaded", "Healing", "True Healthy")
+    cloud.control.fault("startVirtualMachine", "job-failed", text="no capacity", times=None)
+    nodes.api_server_on = "cks-control-1"
+    nodes.stop_vm("cks-control-1")
+    cluster = healing.until_says("beheaded", "Healing", "False RetriesExhausted")
+    assert "no capacity" in str(fault(cluster, "cks-control-1"))
+    assert repairs(cloud) == {"startVirtualMachine cks-control-1": 2}
+
+
 def test_a_stopped_cluster_of_the_kubernetes_service_is_started(
     healing: TargetPlatform, cloud: Simulator, nodes: Kubelets
 ) -> None:

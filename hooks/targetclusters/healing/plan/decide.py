@@ -9,6 +9,9 @@
                                                            or gone
     PodNotReady        a system pod with a controller
                        is ill for podTimeout (pods.py)     delete it               it is well
+    ControlPlane-      the cluster is out of reach, and
+    Stopped            a VM of its control plane is
+                       Stopped                             start the VM            it answers
     ClusterNotRunning  the Kubernetes Service cluster is
                        Stopped or in Alert                 start the cluster       it is Running
 
@@ -87,6 +90,9 @@ def find_faults(evidence: Evidence) -> tuple[Fault, ...]:
         found.append(Fault("NodeNotReady", node.name, why_not, node.control_plane, *times))
     if evidence.cluster_state in _STARTABLE:
         found.append(Fault("ClusterNotRunning", evidence.cluster_id))
+    else:
+        stopped = evidence.stopped or ()
+        found += [Fault("ControlPlaneStopped", machine.node, held) for machine in stopped]
     found += find_pod_faults(evidence.pods or PodsSeen())
     return tuple(sorted(found, key=lambda each: (not each.control_plane, each.key)))
 
@@ -163,7 +169,7 @@ def remember(journal: Journal, evidence: Evidence, faults: Iterable[Fault], look
         if key not in records and len(records) < MAX_RECORDS:
             records[key] = _noted(Record(fault.kind, fault.object), fault, look)
     started = min(journal.started or look.now, look.now + CLOCK_SLACK)
-    return Journal(records, max(again, journal.again), started)
+    return replace(journal, records=records, again=max(again, journal.again), started=started)
 
 
 def was_just_started(record: Record, updated: float | None, policy: Policy, now: float) -> bool:
@@ -215,6 +221,8 @@ def choose_repair(record: Record, state: str) -> CloudRepair | None:
             return "StartCluster" if state in _STARTABLE else None
         case _, "Stopped":
             return "StartVM"
+        case "ControlPlaneStopped", _:
+            return None
         case _, "Running":
             was_booted = record.attempts and record.repair in ("RebootVM", "StopStartVM")
             return "StopStartVM" if was_booted else "RebootVM"

@@ -10,7 +10,7 @@ from hooks.targetclusters.health.model import Failure
 from hooks.targetclusters.request import IntOrPercent
 
 #: The faults that are repaired.
-FaultKind = Literal["NodeNotReady", "ClusterNotRunning", "PodNotReady"]
+FaultKind = Literal["NodeNotReady", "ClusterNotRunning", "ControlPlaneStopped", "PodNotReady"]
 #: What is done for them. StopStart is a stop, and a start once the VM is stopped.
 CloudRepair = Literal["StartVM", "RebootVM", "StopStartVM", "StartCluster"]
 Repair = CloudRepair | Literal["DeletePod"]
@@ -45,6 +45,14 @@ class NodeState:
     zone: str = ""
     created: float | None = None
     changed: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The VM of a node of the control plane, by the id of CloudStack."""
+
+    node: str
+    vm: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +95,15 @@ class Evidence:
         cluster_state: the state of its CloudStack Kubernetes Service cluster.
         cluster_id: of that; empty where the spec names none.
         pods: the pods that are to be looked after; none where the spec asks for none.
+        stopped: the VMs of the control plane that are stopped, while that is out of reach; none
+            while it answers.
     """
 
     nodes: tuple[NodeState, ...] | None = None
     cluster_state: str | None = None
     cluster_id: str = ""
     pods: PodsSeen | None = None
+    stopped: tuple[Machine, ...] | None = None
 
     @property
     def known(self) -> frozenset[FaultKind]:
@@ -104,6 +115,8 @@ class Evidence:
             kinds.append("ClusterNotRunning")
         if self.pods is not None:
             kinds.append("PodNotReady")
+        if self.stopped is not None:
+            kinds.append("ControlPlaneStopped")
         return frozenset(kinds)
 
 
@@ -184,11 +197,15 @@ class Journal:
         records: by the faults' keys.
         again: the newest request of a person to begin again, in epoch seconds.
         started: when the cluster was first looked at; 0 for never.
+        machines: the VMs of the control plane, when it was last read.
+        place: where the kubeconfig led to then; empty for nowhere yet.
     """
 
     records: Mapping[str, Record] = field(default_factory=lambda: MappingProxyType({}))
     again: float = 0.0
     started: float = 0.0
+    machines: tuple[Machine, ...] = ()
+    place: str = ""
 
     @property
     def open(self) -> tuple[Record, ...]:

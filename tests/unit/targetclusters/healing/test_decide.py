@@ -10,6 +10,7 @@ from hooks.targetclusters.healing.plan.journal import Unreadable, read_journal, 
 from hooks.targetclusters.healing.plan.model import (
     Evidence,
     Journal,
+    Machine,
     NodeState,
     Policy,
     Record,
@@ -92,6 +93,41 @@ def test_the_state_of_the_cluster_decides(state: str, repair: str | None) -> Non
     assert decide.choose_repair(Record("ClusterNotRunning", "c"), state) == repair
     faults = decide.find_faults(Evidence(cluster_state=state, cluster_id="c"))
     assert [fault.key for fault in faults] == ["ClusterNotRunning/c"] * bool(repair)
+
+
+@pytest.mark.parametrize("state", ["Running", "Starting", "Stopping", "Error", "gone"])
+def test_a_control_plane_that_is_not_stopped_is_left_alone(state: str) -> None:
+    assert decide.choose_repair(Record("ControlPlaneStopped", "a"), state) is None
+    assert decide.choose_repair(Record("ControlPlaneStopped", "a"), "Stopped") == "StartVM"
+
+
+@pytest.mark.parametrize(
+    ("service", "found"),
+    [
+        ("Running", ["ControlPlaneStopped/a"]),
+        ("Alert", ["ClusterNotRunning/c"]),
+        ("Stopped", ["ClusterNotRunning/c"]),
+    ],
+)
+def test_the_kubernetes_service_goes_before_its_vms(service: str | None, found: list[str]) -> None:
+    evidence = Evidence(None, service, "c", stopped=(Machine("a", "vm-a"),))
+    assert [fault.key for fault in decide.find_faults(evidence)] == found
+
+
+@pytest.mark.parametrize("service", [None, "Starting", "Stopping", "Upgrading"])
+def test_what_the_kubernetes_service_may_be_working_on_is_left_alone(service: str | None) -> None:
+    evidence = Evidence(None, service, "c", stopped=(Machine("a", "vm-a"),))
+    [fault] = decide.find_faults(evidence)
+    assert (fault.kind, bool(fault.why_not)) == ("ControlPlaneStopped", True)
+    [fault] = decide.find_faults(replace(evidence, cluster_state=None, cluster_id=""))
+    assert fault.why_not == ""
+
+
+def test_what_is_remembered_besides_faults_stays() -> None:
+    journal = Journal(machines=(Machine("a", "vm-a"),), place="here")
+    kept = seen(down("b"), journal).with_record(Record("NodeNotReady", "c"))
+    assert (kept.machines, kept.place) == (journal.machines, "here")
+    assert read_journal(write_journal(kept)) == kept
 
 
 def test_a_node_is_due_after_its_timeout_from_first_sight() -> None:

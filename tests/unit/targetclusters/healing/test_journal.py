@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+from hooks.targetclusters.healing.machines import MAX_MACHINES
 from hooks.targetclusters.healing.nodes import read_node
 from hooks.targetclusters.healing.plan import decide
 from hooks.targetclusters.healing.plan.decide import MAX_OUTCOME, MAX_RECORDS
 from hooks.targetclusters.healing.plan.journal import MAX_BYTES, read_journal, write_journal
-from hooks.targetclusters.healing.plan.model import Evidence, Journal, Record
+from hooks.targetclusters.healing.plan.model import Evidence, Journal, Machine, Record
+from hooks.targetclusters.healing.pods import read_pod
 from tests.targets.fake_cluster import node
 
 NOW = 1_800_000_000.123456
@@ -34,7 +36,8 @@ def largest() -> Journal:
     )
     records = [replace(full, object=f"{LONGEST}{number:04d}") for number in range(MAX_RECORDS)]
     records[0] = replace(records[0], by="p" * 300)
-    return Journal({each.key: each for each in records}, NOW)
+    machines = tuple(Machine(f"{LONGEST}{number:04d}", "f" * 64) for number in range(MAX_MACHINES))
+    return Journal({each.key: each for each in records}, NOW, NOW, machines, "f" * 32)
 
 
 def test_the_largest_journal_fits_with_every_attempt() -> None:
@@ -64,6 +67,15 @@ def test_hundreds_of_nodes_with_the_longest_names_are_no_more_than_it_holds() ->
     journal = decide.remember(Journal(), evidence, faults, decide.Look(NOW, 600.0))
     assert len(journal.records) == MAX_RECORDS
     assert len(write_journal(journal).encode()) <= MAX_BYTES
+
+
+def test_pods_with_endless_names_take_no_more_than_any_fault() -> None:
+    wide = "\N{GRINNING FACE}" * 2000
+    owner = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": wide, "controller": True}
+    metadata = {"name": wide, "uid": wide, "ownerReferences": [owner]}
+    read = read_pod("kube-system", {"metadata": metadata})
+    assert len(read.controller.encode()) < 253
+    assert len(read.uid.encode()) <= 64
 
 
 def test_a_full_journal_forgets_no_attempt_for_a_new_fault() -> None:

@@ -1,0 +1,70 @@
+"""Reads the VMs of nodes in CloudStack, and those of a control plane that does not answer.
+
+On which VMs a control plane runs is said by the cluster itself, as long as it answers, and found as
+for any node. They are kept in the journal, with where the kubeconfig led to: under another server
+or authority the name may be another cluster's.
+"""
+
+from collections.abc import Iterable
+
+from hooks.cloudstack import Cloud
+from hooks.cloudstack.models.compute import VirtualMachine
+from hooks.cloudstack.node_vms import parse_provider_id
+from hooks.cloudstack.operations import find_vm
+from hooks.http.deadline import Deadline
+from hooks.targetclusters.healing.plan.model import Machine, NodeState
+from hooks.targetclusters.healing.plan.vms import find_vm_of
+
+#: VMs of a control plane that are remembered; one has three, rarely five or seven.
+MAX_MACHINES = 9
+
+
+def list_vms(cloud: Cloud, node: NodeState, reads: Deadline) -> tuple[VirtualMachine, ...]:
+    """List the VMs that a node may be on, and no others: an account may have very many.
+
+    Raises:
+        CloudStackError: CloudStack gives no answer.
+    """
+    if not node.provider_id:
+        return cloud.client.list_all(VirtualMachine, reads, name=node.name)
+    vm_id = parse_provider_id(node.provider_id)
+    vm = find_vm(cloud.client, vm_id, reads) if vm_id else None
+    return (vm,) if vm else ()
+
+
+def find_machines(
+    cloud: Cloud, nodes: tuple[NodeState, ...], members: frozenset[str] | None, reads: Deadline
+) -> tuple[Machine, ...]:
+    """Return the VMs of a control plane whose nodes a person has not taken for himself.
+
+    Args:
+        cloud: the account.
+        nodes: all nodes of the cluster.
+        members: as `find_vm_of` takes them.
+        reads: for all of it.
+
+    Raises:
+        CloudStackError: CloudStack gives no answer.
+    """
+    found: list[Machine] = []
+    for node in sorted(nodes, key=lambda each: each.name):
+        is_taken = node.cordoned or node.left_alone or node.leaving
+        if not node.control_plane or is_taken or len(found) == MAX_MACHINES:
+            continue
+        vm = find_vm_of(node, nodes, list_vms(cloud, node, reads), cloud.scope(reads), members)
+        if not isinstance(vm, str):
+            found.append(Machine(node.name, vm.id))
+    return tuple(found)
+
+
+def find_stopped(cloud: Cloud, machines: Iterable[Machine], reads: Deadline) -> tuple[Machine, ...]:
+    """Return those of the VMs that are stopped. Raises CloudStackError."""
+    found = ((each, read_machine(cloud, each, reads)) for each in machines)
+    return tuple(each for each, vm in found if vm is not None and vm.state == "Stopped")
+
+
+def read_machine(cloud: Cloud, machine: Machine, reads: Deadline) -> VirtualMachine | None:
+    """Return a VM as it is now; None if it is gone, or another's. Raises CloudStackError."""
+    vm = find_vm(cloud.client, machine.vm, reads)
+    is_ours = vm is not None and vm.id == machine.vm and cloud.scope(reads).covers(vm)
+    return vm if is_ours else None
