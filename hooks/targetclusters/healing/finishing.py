@@ -84,11 +84,14 @@ class Finishing:
             self.kept = self.task.memory.lease.write(self.kept, journal, seconds)
 
     def _is_over(self, record: Record) -> bool:
-        """Tell whether a node is Ready, or no node any more: its VM is its owner's affair."""
+        """Tell whether a node is none any more: its VM is its owner's affair.
+
+        That it is Ready says nothing: it stays so for a while after its VM was stopped.
+        """
         nodes = self.seen.evidence.nodes
         if record.kind != "NodeNotReady" or nodes is None:
             return False
-        return all(node.is_ready for node in nodes if node.name == record.object)
+        return all(node.name != record.object for node in nodes)
 
     def _look(self, cloud: Cloud, record: Record, why_not: str) -> str:
         """Return what is to be done. Raises Doubt, Outrun, CloudStackError."""

@@ -69,8 +69,8 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
     seen = observe(task, kept.journal, reads)
     breaker = decide.breaker(seen.evidence, task.policy)
     no_pods = decide.pod_breaker(seen.evidence, task.policy)
-    found = decide.hold(decide.find_faults(seen.evidence), "PodNotReady", no_pods)
-    faults = decide.hold(found, "NodeNotReady", breaker)
+    found = decide.find_faults(seen.evidence)
+    faults = decide.hold_back(found, seen.evidence, task.policy)
     journal = _remember(task, kept, seen.evidence, faults)
     if seen.machines is not None:
         journal = replace(journal, machines=seen.machines, place=task.place)

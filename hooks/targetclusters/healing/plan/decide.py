@@ -31,7 +31,6 @@ from hooks.targetclusters.healing.plan.model import (
     CloudRepair,
     Evidence,
     Fault,
-    FaultKind,
     Journal,
     NodeState,
     PodsSeen,
@@ -79,15 +78,17 @@ class Due:
 
 
 def find_faults(evidence: Evidence) -> tuple[Fault, ...]:
-    """Return the faults that are there, control plane nodes first."""
-    found, held, dark = [], held_by_service(evidence), _dark_zones(evidence.nodes or ())
+    """Return the faults that are there, control plane nodes first.
+
+    One has a reason not to be repaired where somebody works on it, or wants it so.
+    """
+    found, held = [], held_by_service(evidence)
     for node in evidence.nodes or ():
         if node.is_ready:
             continue
         why_not = _LEFT_ALONE if node.left_alone else _CORDONED if node.cordoned else node.leaving
-        why_not = why_not or held or dark.get(node.zone, "")
         times = node.created, node.changed
-        found.append(Fault("NodeNotReady", node.name, why_not, node.control_plane, *times))
+        found.append(Fault("NodeNotReady", node.name, why_not or held, node.control_plane, *times))
     if evidence.cluster_state in _STARTABLE:
         found.append(Fault("ClusterNotRunning", evidence.cluster_id))
     else:
@@ -126,12 +127,23 @@ class Look:
     again: float = 0.0
 
 
-def hold(faults: Iterable[Fault], kind: FaultKind, why_not: str) -> tuple[Fault, ...]:
-    """Return the faults, of which those of a kind are not repaired for a reason; empty for none."""
-    return tuple(
-        replace(fault, why_not=fault.why_not or why_not) if fault.kind == kind else fault
-        for fault in faults
-    )
+def hold_back(faults: Iterable[Fault], evidence: Evidence, policy: Policy) -> tuple[Fault, ...]:
+    """Return the faults, of which those have a reason to wait that are one of too many at once.
+
+    Nothing is begun for them now. What was begun is finished.
+    """
+    nodes = evidence.nodes or ()
+    too_many, dark = breaker(evidence, policy), _dark_zones(nodes)
+    by_node = {node.name: too_many or dark.get(node.zone, "") for node in nodes}
+    ill_pods, held = pod_breaker(evidence, policy), list[Fault]()
+    for fault in faults:
+        why_not = fault.why_not
+        if fault.kind == "NodeNotReady":
+            why_not = why_not or by_node.get(fault.object, "")
+        elif fault.kind == "PodNotReady":
+            why_not = why_not or ill_pods
+        held.append(replace(fault, why_not=why_not))
+    return tuple(held)
 
 
 def pod_breaker(evidence: Evidence, policy: Policy) -> str:

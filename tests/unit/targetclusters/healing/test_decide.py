@@ -276,13 +276,16 @@ def test_a_zone_that_is_down_as_a_whole_is_left_alone() -> None:
         return [node(f"{name}-{number}", ready=ready, zone=name) for number in range(of)]
 
     dark = Evidence((*zone("a", ready=False, of=3), *zone("b", ready=True, of=6)))
-    faults = decide.find_faults(dark)
+    assert {fault.why_not for fault in decide.find_faults(dark)} == {""}
+    faults = decide.hold_back(decide.find_faults(dark), dark, POLICY)
     assert {"all 3 nodes of the zone a" in fault.why_not for fault in faults} == {True}
     one = Evidence((*zone("a", ready=False, of=1), *zone("b", ready=True, of=6)))
     alone = Evidence(tuple(zone("a", ready=False, of=3)))
     nowhere = Evidence((*zone("", ready=False, of=3), *zone("b", ready=True, of=6)))
     for evidence in (one, alone, nowhere):
-        assert {fault.why_not for fault in decide.find_faults(evidence)} == {""}
+        policy = replace(POLICY, unhealthy=IntOrPercent("100%"))
+        faults = decide.hold_back(decide.find_faults(evidence), evidence, policy)
+        assert {fault.why_not for fault in faults} == {""}
 
 
 @pytest.mark.parametrize(
