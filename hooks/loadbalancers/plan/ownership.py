@@ -123,6 +123,11 @@ class Owner:
         values = (self.cluster, self.namespace, self.service, self.uid)
         return tuple(zip(MARK_KEYS, values, strict=True))
 
+    @property
+    def marks(self) -> tuple[Tags, ...]:
+        """Return the mark, and those that earlier users of our share gave to what is theirs."""
+        return tuple(replace(self, uid=uid).mark for uid in (self.uid, *sorted(self.earlier)))
+
     def address_mark(self, address: Resource | None = None) -> Tags:
         """Return the mark of an address, or of a new one: of its share if it is shared."""
         name = share_of(address.tags if address else (), self.share)
@@ -270,12 +275,13 @@ class Owner:
         """Tell whether an ACL item, which is on no address, is ours: by its mark or by its seal.
 
         It is taken only with an address of its Service, from an earlier user of our share, or if no
-        Service of our name is left.
+        Service of our name is left. A call that takes one removes the UID before it writes ours.
         """
-        whose = self.whose(item)
-        is_left = self.is_last or value(item, names.TAG_SERVICE_UID) in self.earlier
+        whose, uid = self.whose(item), value(item, names.TAG_SERVICE_UID)
+        is_left = self.is_last or uid in self.earlier
         may_take = bool(self.takeovers) or (is_left and whose is Whose.INHERITED)
-        is_bare = sealed and whose in NOBODYS
+        is_half = whose is Whose.INHERITED and not uid
+        is_bare = sealed and (is_half or whose in NOBODYS)
         return whose is Whose.OURS or (may_take and self.may_take(item)) or is_bare
 
     def has_address(self, address: Resource) -> bool:

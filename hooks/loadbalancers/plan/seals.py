@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import re
+from collections.abc import Iterable
 
 from hooks.cloudstack.models.firewall import NetworkAcl, PortRange
 from hooks.cloudstack.models.loadbalancing import InternalLoadBalancer
@@ -57,12 +58,13 @@ def is_item_reason(text: str) -> bool:
     return _ITEM_REASON.fullmatch(text) is not None
 
 
-def has_sealed_item(mark: Tags, key: bytes, item: NetworkAcl) -> bool:
-    """Tell whether we made an ACL item as it is, for the Service with this mark."""
+def has_sealed_item(marks: Iterable[Tags], key: bytes, item: NetworkAcl) -> bool:
+    """Tell whether we made an ACL item as it is, for the Service with one of these marks."""
     if not item.allows or len(item.opened) != 1:
         return False
-    expected = item_reason(mark, key, item.acl_id, item.number, item.opened[0])
-    return hmac.compare_digest(expected.encode(), item.reason.encode())
+    place = item.acl_id, item.number, item.opened[0]
+    expected = (item_reason(mark, key, *place).encode() for mark in marks)
+    return any(hmac.compare_digest(each, item.reason.encode()) for each in expected)
 
 
 def balancer_name(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from hooks import names
+from hooks.cloudstack.models.firewall import NetworkAcl
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.cloudstack.models.tags import Resource
 from hooks.loadbalancers.plan.actions import (
@@ -16,6 +17,7 @@ from hooks.loadbalancers.plan.actions import (
 )
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ownership import TaggedKind, Tags, takeover_on, value
+from hooks.loadbalancers.plan.seals import has_sealed_item
 from hooks.loadbalancers.plan.share_tags import user_key
 from hooks.loadbalancers.plan.takeover_tag import Takeover
 
@@ -63,11 +65,19 @@ def drop_earlier_users(facts: Facts, address: PublicIpAddress) -> tuple[UntagAdd
     """Remove the users of our name that are gone, once nothing on the address has their mark."""
     here, owner = facts.on(address.id).state, facts.owner
     earlier = owner.earlier_users(address) if owner.is_sole else ()
-    items = (each for each in here.acl or () if value(each, names.TAG_SERVICE_UID) in earlier)
-    contents: tuple[Resource, ...] = (*here.rules, *here.firewall, *items)
-    if not earlier or any(map(owner.may_take, contents)):
+    contents: tuple[Resource, ...] = (*here.rules, *here.firewall)
+    is_left = any(_is_left(facts, each) for each in here.acl or ())
+    if not earlier or is_left or any(map(owner.may_take, contents)):
         return ()
     return (UntagAddress(owner.own_address(address), tuple(map(user_key, earlier))),)
+
+
+def _is_left(facts: Facts, item: NetworkAcl) -> bool:
+    """Tell whether an ACL item has the mark of an earlier user, or half of it and its seal."""
+    owner = facts.owner
+    if uid := value(item, names.TAG_SERVICE_UID):
+        return uid in owner.earlier and owner.may_take(item)
+    return has_sealed_item(owner.marks[1:], facts.seal_key, item)
 
 
 def undo_takeover(facts: Facts, address: PublicIpAddress) -> GiveBack | UntagAddress:

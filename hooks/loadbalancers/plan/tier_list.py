@@ -123,7 +123,7 @@ def own_items(facts: Facts) -> tuple[NetworkAcl, ...]:
 
 def is_sealed(facts: Facts, item: NetworkAcl) -> bool:
     """Tell whether an item is ours as it is, by its reason."""
-    return has_sealed_item(facts.owner.mark, facts.seal_key, item)
+    return has_sealed_item(facts.owner.marks, facts.seal_key, item)
 
 
 def _whole_transports(item: NetworkAcl) -> list[str]:
