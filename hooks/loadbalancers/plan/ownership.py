@@ -247,8 +247,7 @@ class Owner:
         internal load balancer is on no address of ours: it has our whole mark, or our seal.
         """
         if isinstance(rule, InternalLoadBalancer):
-            is_bare = rule.id in self.sealed and self.whose(rule) in NOBODYS
-            return is_bare or self.whose(rule) is Whose.OURS
+            return self.whose(rule) in (Whose.OURS, *(NOBODYS if rule.id in self.sealed else ()))
         if self.whose(rule) in NOBODYS:
             return self.is_former(rule) or has_prefix(load_balancer_name(self.uid), rule.name)
         return self._has(rule)
