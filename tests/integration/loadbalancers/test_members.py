@@ -251,7 +251,7 @@ def test_after_a_refused_assignment_the_second_page_of_vms_counts_too() -> None:
         lb.call(hook)
         lb.call(hook)
         assert members(world) == set()
-        assert lb.reason() == "CloudStackRefused"
+        assert lb.reason() == "MembersRefused"
         give_up = time.monotonic() + PATIENCE
         while not lb.is_ready() and time.monotonic() < give_up:
             time.sleep(0.2)  # a failed snapshot is answered with for a second
