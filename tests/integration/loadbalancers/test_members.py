@@ -112,7 +112,7 @@ def test_while_the_api_server_does_not_answer_no_member_without_an_instance_goes
     lb.call(hook)
     assert (members(world), world.writes()) == (before, {})
     world.cluster.failure = None
-    lb.settle(hook)
+    lb.wait(hook)
     assert members(world) == before - {"node-2"}
 
 
