@@ -1,6 +1,7 @@
 """The values of the Helm chart: each is documented, checked, and changes something."""
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,14 @@ from tools.chart_values import CHART, VALUES, described, schema
 
 pytestmark = pytest.mark.usefixtures("control_plane_binaries", "helm_program")
 
+#: The value that Helm reads, where another chart names it as a condition.
+CONDITION = "enabled"
+
 
 def leaves() -> list[str]:
-    return [value.name for value in described(schema()) if not value.group]
+    return [
+        value.name for value in described(schema()) if not value.group and value.name != CONDITION
+    ]
 
 
 def test_values_yaml_holds_every_value_of_the_schema_and_what_it_is() -> None:
@@ -187,6 +193,19 @@ def test_each_value_changes_what_is_rendered(
     before = WITH_CLUSTERS if behind_a_service else BEFORE
     changed = of_chart(*values(tmp_path, {**before, name: _other(before, name)}))
     assert changed != rendered["cluster" if behind_a_service else "own"]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_it_may_be_a_dependency_with_a_condition(tmp_path: Path, enabled: bool) -> None:
+    name = "cloudstack-metacontroller"
+    entry = {"name": name, "version": ">=0.0.0-0", "condition": f"{name}.{CONDITION}"}
+    chart = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [entry]}
+    parent = tmp_path / "parent"
+    shutil.copytree(CHART, parent / "charts" / name)
+    (parent / "Chart.yaml").write_text(yaml.safe_dump(chart))
+    given = values(tmp_path / "given", {f"{name}.{CONDITION}": enabled, "global.ours": "foreign"})
+    found = of_chart(*given, chart=parent, crds=False)
+    assert bool(found) == enabled
 
 
 def test_every_value_has_another_one_here() -> None:

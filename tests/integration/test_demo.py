@@ -1,5 +1,6 @@
 """`make demo`, and the tutorial that follows it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -11,9 +12,12 @@ TUTORIAL = PROJECT / "docs/tutorials/first-load-balancer.md"
 
 
 def test_the_demo_ends_by_itself_and_prints_what_its_tutorial_shows() -> None:
+    # Neither a shell's settings for the hooks nor its proxy are for the demo.
+    shell = {"HOOKS": "status", "CLOUD_CONFIG": "/nope", "HTTP_PROXY": "http://127.0.0.1:9"}
     ended = subprocess.run(
         [sys.executable, "-m", "tools.demo"],
         cwd=PROJECT,
+        env={**os.environ, **shell},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
