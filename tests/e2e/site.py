@@ -22,6 +22,7 @@ Value = TypeVar("Value")
 
 CONTROLLERS = ("nodes", "services", "loadbalancers")
 UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
+EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 INSTANCES = ("cloudstack.targetcluster.example.com/v1alpha1", "cloudstackinstances")
 
 
@@ -121,6 +122,15 @@ class Site:
     def label(self, node: str, **labels: str | None) -> None:
         """Set labels of a node; None takes one off."""
         self.nodes.patch(node, {"metadata": {"labels": labels}})
+
+    @contextmanager
+    def excluded(self, node: str) -> Iterator[None]:
+        """Let a node be no member of any load balancer meanwhile."""
+        self.label(node, **{EXCLUDED: ""})
+        try:
+            yield
+        finally:
+            self.label(node, **{EXCLUDED: None})
 
     def set_ready(self, name: str, *, ready: bool) -> None:
         """Report a node as kubelet does."""

@@ -77,6 +77,52 @@ def test_a_change_that_is_taken_back_leaves_nothing(shop: Namespace, place: Site
     place.job("disassociateIpAddress", id=kept["id"])
 
 
+def test_a_change_is_planned_and_both_addresses_are_kept_right_meanwhile(
+    shop: Namespace, place: Site
+) -> None:
+    shop.create("web", {"mode": "plan"})
+    shop.await_load_balancer("web", lambda one: one["status"].get("plan"), "plans")
+    shop.change("web", {"mode": None})
+    (old,) = shown(shop.await_ready("web"))
+    new = place.free_address()
+    shop.change("web", {"address": new, "mode": "plan"})
+    planned = shop.await_load_balancer("web", lambda one: _names(one, new, old), "plans the change")
+    assert planned["status"]["address"]["ip"] == old
+    assert place.address(new) is None
+    shop.change("web", {"mode": None})
+    shop.await_service("web", lambda one: shown(one) == [new, old], "shows both")
+    shop.await_ready("web")
+
+    with place.excluded(NODES[0]):
+        await_members(shop, place, *NODES[1:])
+    await_members(shop, place, *NODES)
+    shop.await_ready("web")
+    place.await_quiet()
+    for rule in place.rules_of(shop, "web"):
+        place.job("deleteLoadBalancerRule", id=rule["id"])
+    await_members(shop, place, *NODES)
+    assert {rule["address"] for rule in place.rules_of(shop, "web")} == {old, new}
+    shop.services.delete("web", shop.name)
+    gone = "both addresses are released"
+    place.awaited(lambda: not (place.address(old) or place.address(new)), gone)
+
+
+def await_members(shop: Namespace, place: Site, *names: str) -> None:
+    """Wait until each of two addresses has a rule with these members."""
+
+    def has_them() -> bool:
+        rules = place.rules_of(shop, "web")
+        return len(rules) == 2 and all(set(rule["members"]) == set(names) for rule in rules)
+
+    place.awaited(has_them, f"both rules have {', '.join(names)}")
+
+
+def _names(balancer: Object, *ips: str) -> bool:
+    """Tell whether a plan is about each of these addresses."""
+    text = "; ".join(balancer["status"].get("plan", []))
+    return all(ip in text for ip in ips)
+
+
 def _untagged(place: Site, ip: str) -> Object | None:
     found = place.address(ip)
     return found if found and not found["tags"] else None
