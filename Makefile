@@ -17,7 +17,8 @@ help:  ## list the commands
 setup: $(VENV)/.installed  ## make .venv with everything for running, checking and testing
 
 $(VENV)/.installed: requirements-dev.lock
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from logging.config import dictConfig
 
 from hooks.http.bounded_json import Json
@@ -16,7 +17,7 @@ from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import ApiServer, Kube, KubeError
 from hooks.kube.kinds import Kind
-from hooks.kube.objects import part
+from hooks.kube.objects import find_condition, part
 from hooks.names import LABEL_PROJECT
 from hooks.server.logs import logging_config
 from hooks.settings.config import Config, from_environ
@@ -59,17 +60,27 @@ def _not_ready(kube: Kube, deadline: Deadline) -> Iterator[Trouble]:
     if not found:
         yield _of_pods("Deployments", "NotInstalled", "no Deployment of ours is installed")
     for deployment in found:
-        wanted, ready = _pods(deployment)
-        if ready < wanted:
-            metadata = part(deployment, "metadata")
-            name = f"{metadata['namespace']}/{metadata['name']}"
-            yield _of_pods(name, "PodsNotReady", f"{ready} of {wanted} pods are ready")
+        metadata = part(deployment, "metadata")
+        name = f"{metadata['namespace']}/{metadata['name']}"
+        if not part(deployment, "spec").get("replicas", 1):
+            stopped = _of_pods(name, "Stopped", "it is scaled to 0 pods, so nobody calls the hooks")
+            yield replace(stopped, severity=Severity.WAITS)
+        elif problem := _rollout(deployment):
+            yield _of_pods(name, "PodsNotReady", problem)
 
 
-def _pods(deployment: Json) -> tuple[int, int]:
-    """Return how many pods a Deployment should have, and how many are ready."""
-    wanted = part(deployment, "spec").get("replicas", 1)
-    return wanted, part(deployment, "status").get("readyReplicas", 0)
+def _rollout(deployment: Json) -> str:
+    """Say what a rollout lacks, as `kubectl rollout status` waits for it; empty for nothing."""
+    status, wanted = part(deployment, "status"), part(deployment, "spec").get("replicas", 1)
+    if status.get("observedGeneration", 0) < part(deployment, "metadata").get("generation", 0):
+        return "its new version is not rolled out yet"
+    ready, updated = status.get("readyReplicas", 0), status.get("updatedReplicas", 0)
+    if ready < wanted:
+        return f"{ready} of {wanted} pods are ready"
+    if updated < wanted or status.get("unavailableReplicas", 0):
+        progressing = find_condition(deployment, "Progressing").get("reason") or "not ended"
+        return f"{updated} of {wanted} pods are of its new version ({progressing})"
+    return ""
 
 
 def _of_pods(name: str, reason: str, message: str) -> Trouble:

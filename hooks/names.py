@@ -49,8 +49,7 @@ LABEL_EXCLUDE_FROM_LOAD_BALANCERS = "node.kubernetes.io/exclude-from-external-lo
 
 #: The prefix of our annotations on Nodes.
 NODE_ANNOTATION_PREFIX = "cloudstack.targetcluster.example.com/"
-#: Kubelet's `--node-ip`: one of the VM's addresses (or two, with a comma). It comes first, and
-#: takes the place of the others of its type.
+#: Kubelet's `--node-ip`: one or two of the VM's addresses, in place of others of its type.
 ANNOTATION_PROVIDED_NODE_IP = "alpha.kubernetes.io/provided-node-ip"
 #: `true` on a node whose VM is gone permits its deletion also if many are, or if it never had one.
 ANNOTATION_CONFIRM_DELETION = NODE_ANNOTATION_PREFIX + "confirm-deletion"
@@ -99,8 +98,7 @@ EVENT_DELETING_NODE = "DeletingNode"
 EVENT_DELETION_HELD = "NodeDeletionHeld"
 #: Warning: the node is Ready and its VM gone, but another VM has the node's name; delete the Node.
 EVENT_INSTANCE_REPLACED = "InstanceReplaced"
-#: Warning: a node cannot be initialised, because CloudStack has no VM of its id or name; the
-#: message says where was looked, and what would help.
+#: Warning: a node is not initialised, as CloudStack has no VM of its id or name: what would help.
 EVENT_NOT_INITIALISED = "NodeNotInitialised"
 #: Warning: the provider id looks like CloudStack's and names no VM; the message says which would.
 EVENT_PROVIDER_ID_MALFORMED = "ProviderIDMalformed"
@@ -158,8 +156,7 @@ EVENT_BREAKER_OPEN = "BreakerOpen"
 
 # TargetClusters: healing
 
-#: `"false"` on a Node of a target: its VM is never repaired, and no pod on it is deleted. On a pod:
-#: it is not.
+#: `"false"` on a target's Node or pod: no repair. `"true"` on a Node: also if it was down before.
 ANNOTATION_HEAL = "targetcluster.example.com/heal"
 #: On a TargetCluster, a time as `2026-01-01T00:00:00Z`: all faults begin anew, once for each time.
 ANNOTATION_HEAL_AGAIN = "targetcluster.example.com/heal-again"
@@ -172,8 +169,7 @@ ANNOTATION_HEALING_VMS = "targetcluster.example.com/healing-vms"
 
 # TargetClusters: sync
 
-#: `true` on a ConfigMap or Secret copies it to the targets of its namespace's TargetClusters,
-#: except those that name their own sources.
+#: `true` on a ConfigMap or Secret copies it to its namespace's targets that name no sources.
 LABEL_SYNC = "targetcluster.example.com/sync"
 #: On each object of a target: a hash of what the operator last applied there.
 ANNOTATION_APPLIED_HASH = "targetcluster.example.com/applied-hash"
@@ -191,8 +187,7 @@ LABEL_MEMBER_OF = "targetcluster.example.com/member-of"
 ANNOTATION_TAKEOVER = "targetcluster.example.com/takeover-from"
 #: `"false"` on an object in a source: it stays on the target when it leaves it. Default `"true"`.
 ANNOTATION_PRUNE = "targetcluster.example.com/prune"
-#: `"true"` on an object in a source: where a target refuses to change a field, the object is
-#: deleted there and made again. Default `"false"`.
+#: `"true"` on an object in a source: where a target refuses a change, it is made again there.
 ANNOTATION_REPLACE = "targetcluster.example.com/replace"
 #: `Correct` or `Report` on an object in a source: its own `driftPolicy`. Default: the policy's.
 ANNOTATION_DRIFT = "targetcluster.example.com/drift"
@@ -208,8 +203,7 @@ EVENT_UNKNOWN_ANNOTATION = "UnknownAnnotation"
 
 #: `spec.loadBalancerClass` of a Service that we serve even if the cluster has another default.
 LOAD_BALANCER_CLASS = "cloudstack.targetcluster.example.com/loadbalancer"
-#: Condition in `Service.status.conditions`: whether the load balancer serves, and if not, why, in
-#: CloudStack's words. It marks a Service as ours.
+#: Condition of a Service, which marks it as ours: whether its load balancer serves, or why not.
 LOAD_BALANCER_READY = "cloudstack.targetcluster.example.com/LoadBalancerReady"
 
 # Services: annotations
@@ -217,8 +211,7 @@ LOAD_BALANCER_READY = "cloudstack.targetcluster.example.com/LoadBalancerReady"
 #: The prefix of a Service's annotations, which is the existing CloudStack provider's.
 SERVICE_ANNOTATION_PREFIX = "service.beta.kubernetes.io/cloudstack-load-balancer-"
 #: `"true"`: members get the client's address by the HAProxy PROXY protocol, on every TCP port. Or
-#: some of the Service's TCP ports, by number or name, with commas. It can be changed on a live
-#: Service. Default `"false"`.
+#: some of the TCP ports, by number or name. May change on a live Service. Default `"false"`.
 ANNOTATION_PROXY_PROTOCOL = SERVICE_ANNOTATION_PREFIX + "proxy-protocol"
 #: A DNS name that the Service's status shows instead of the address. Pods that use it reach the
 #: load balancer; connections to the address would be short-circuited. Default: the address.
@@ -250,13 +243,11 @@ ANNOTATION_MODE = SERVICE_ANNOTATION_PREFIX + "mode"
 #: same namespace and name in that cluster are taken over in place. Or the name of a cluster that
 #: the fork of the existing provider served, as its rules have it. Default: none.
 ANNOTATION_TAKEOVER_FROM = SERVICE_ANNOTATION_PREFIX + "takeover-from"
-#: `"true"` on a Service or its CloudStackLoadBalancer: a deletion leaves everything in CloudStack
-#: as it is, and lets go of it. Default `"false"`.
+#: `"true"` on a Service or its CloudStackLoadBalancer: a deletion lets go of what is in CloudStack.
 ANNOTATION_ABANDON = SERVICE_ANNOTATION_PREFIX + "abandon"
 #: Labels of the nodes that can be members: `key=value`, with commas, at most 64. Default: all.
 ANNOTATION_NODE_SELECTOR = SERVICE_ANNOTATION_PREFIX + "node-selector"
-#: How connections are spread: `roundrobin`, `leastconn` or `source`. Default: `source` if
-#: `spec.sessionAffinity` is ClientIP, else `roundrobin`.
+#: `roundrobin`, `leastconn` or `source`, the default where `spec.sessionAffinity` is ClientIP.
 ANNOTATION_ALGORITHM = SERVICE_ANNOTATION_PREFIX + "algorithm"
 #: How clients are kept on their node: `LbCookie` or `SourceBased`, then CloudStack's parameters of
 #: it as `name=value`, and `ports=` with numbers or names of TCP ports for some of them; or `none`.

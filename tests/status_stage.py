@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hooks.kube.times import epoch
+from hooks.kube.times import epoch, timestamp
 from hooks.names import (
     CLOUD_CONTROLLER,
     CLOUDSTACK_API,
@@ -150,7 +150,7 @@ def healthy(name: str, **status: Any) -> Json:
         condition("Healing", "False", "Disabled", "autoHealing.enabled is false"),
         version="v1.36.1",
         nodes={"ready": 3, "total": 3, "summary": "3/3"},
-        lastContactTime=SINCE,
+        lastContactTime=timestamp(NOW - 30),
         **status,
     )
 
@@ -224,6 +224,18 @@ def _unanswered() -> Staged:
     return Staged((service("web"),), ("NotAnswered", "the hooks are not called"))
 
 
+def _abandoned() -> Staged:
+    cluster = healthy("prod")
+    cluster["status"]["lastContactTime"] = SINCE
+    return Staged((cluster,), ("NotAnswered", "was not looked at since"))
+
+
+def _outdated() -> Staged:
+    pair = serving("web", observedGeneration=1)
+    pair[1]["metadata"]["generation"] = 2
+    return Staged(pair, ("NotAnswered", "Its spec has changed"))
+
+
 def _without_instance() -> Staged:
     return Staged((node("worker-1"),), ("NotAnswered", "no CloudStackInstance"))
 
@@ -295,6 +307,8 @@ TROUBLES: dict[str, Callable[[], Staged]] = {
     "another controller fights over the Service": _contested,
     "a member's VM is stopped": _few_members,
     "nobody calls the hooks": _unanswered,
+    "nobody looks after a target cluster any more": _abandoned,
+    "a changed load balancer has no answer": _outdated,
     "a Node has no VM": _tainted,
     "nobody looks after a Node any more": _without_instance,
     "a Node's VM is stopped": _stopped,

@@ -5,10 +5,12 @@ read as a link, a command or markup.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from hooks.http.bounded_json import Json
 from hooks.http.texts import one_line
+from hooks.kube.durations import parse_duration
 from hooks.kube.objects import find_condition, items, labels, part
 from hooks.kube.services import wants_load_balancer
 from hooks.names import (
@@ -40,13 +42,18 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Which object a row is about; cluster-scoped ones have no namespace."""
+    """Which object a row is about; cluster-scoped ones have no namespace.
+
+    Attributes:
+        is_outdated: its status is about an earlier spec.
+    """
 
     namespace: str
     name: str
     uid: str
     created: str
     is_deleting: bool
+    is_outdated: bool = False
 
     @property
     def key(self) -> str:
@@ -109,7 +116,12 @@ class InstanceRow:
 
 @dataclass(frozen=True, slots=True)
 class TargetClusterRow:
-    """A TargetCluster; `healing` has what its status says of healing, field by field."""
+    """A TargetCluster.
+
+    Attributes:
+        interval: seconds between two probes.
+        healing: what its status says of healing, field by field.
+    """
 
     named: Named
     version: str
@@ -118,6 +130,7 @@ class TargetClusterRow:
     stale: bool
     suspended: bool
     last_contact: str
+    interval: float
     expiry: str
     healing: tuple[tuple[str, str], ...]
     results: tuple[str, ...]
@@ -216,6 +229,7 @@ def target_cluster_row(obj: Json) -> TargetClusterRow:
         stale=status.get("stale") is True,
         suspended=part(obj, "spec").get("suspend") is True,
         last_contact=_text(status.get("lastContactTime")),
+        interval=_seconds(part(obj, "spec").get("monitorInterval")),
         expiry=_text(status.get("credentialExpiry")),
         healing=_fields(part(status, "healing")),
         results=_texts(map(_result, results), MAX_ENTRIES),
@@ -244,7 +258,12 @@ def _named(obj: Json) -> Named:
     metadata = part(obj, "metadata")
     namespace, name, uid = (_text(metadata.get(key), NAME) for key in ("namespace", "name", "uid"))
     created = _text(metadata.get("creationTimestamp"))
-    return Named(namespace, name, uid, created, bool(metadata.get("deletionTimestamp")))
+    is_deleting = bool(metadata.get("deletionTimestamp"))
+    generation, observed = metadata.get("generation"), part(obj, "status").get("observedGeneration")
+    is_outdated = (
+        isinstance(generation, int) and isinstance(observed, int) and generation > observed
+    )
+    return Named(namespace, name, uid, created, is_deleting, is_outdated)
 
 
 def _conditions(obj: Json, place: str) -> tuple[Said, ...]:
@@ -279,6 +298,12 @@ def _texts(values: Iterable[object], limit: int) -> tuple[str, ...]:
     texts = [_text(each, SENTENCE) for each in values if isinstance(each, str)]
     kept = texts[:limit]
     return (*kept, f"… and {len(texts) - limit} more") if len(texts) > limit else tuple(kept)
+
+
+def _seconds(value: object) -> float:
+    with suppress(ValueError):
+        return parse_duration(value) if isinstance(value, str) else 0.0
+    return 0.0
 
 
 def _text(value: object, limit: int = WORD) -> str:

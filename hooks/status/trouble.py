@@ -30,8 +30,12 @@ from hooks.status.rows import (
 
 #: Seconds for which an object may be without an answer before that is a trouble.
 UNANSWERED_SECONDS = 120.0
+#: And for which a TargetCluster may be without a look, if its interval is short.
+STALE_SECONDS = 600.0
 #: Names that one entry shows.
 MAX_NAMES = 8
+_LEFT = "It is Ready, and was not looked at since: the hooks are not called"
+_OUTDATED = "Its spec has changed, and the status is about the former: the hooks are not called yet"
 #: What the provider ids of our Nodes begin with; the second is that of other providers of old.
 OUR_PROVIDERS = ("external-cloudstack://", "cloudstack://")
 
@@ -171,6 +175,8 @@ def _of_load_balancer(row: LoadBalancerRow, now: float) -> Trouble | None:
     if not ready.status:
         message = "Nobody has looked after its load balancer yet: the hooks are not called"
         return _unanswered(about, row.named, message, now)
+    if row.named.is_outdated:
+        return replace(about, severity=Severity.WAITS, reason="NotAnswered", message=_OUTDATED)
     planned = _find(row.conditions, "ChangesPlanned")
     if ready.status == "True" and planned.status == "True":
         reason, message = planned.reason, f"{ready.message}. {planned.message}"
@@ -291,6 +297,10 @@ def _of_target_cluster(row: TargetClusterRow, now: float) -> Trouble | None:
     if not ready.status:
         message = "It has no status: the hooks are not called"
         return None if row.suspended else _unanswered(about, row.named, message, now)
+    if row.named.is_outdated:
+        return replace(about, severity=Severity.WAITS, reason="NotAnswered", message=_OUTDATED)
+    if ready.status == "True" and not row.suspended and _is_long_ago(row, now):
+        return replace(about, reason="NotAnswered", message=_LEFT, since=row.last_contact)
     bad = [each for each in _others(row.conditions, ready) if each.reason not in _WISHED]
     changed = [each for each in row.conditions if each.type == "ClusterChanged"]
     expiring = [each for each in row.conditions if each.reason == "ExpiringSoon"]
@@ -309,6 +319,12 @@ def _of_target_cluster(row: TargetClusterRow, now: float) -> Trouble | None:
         since=first.since,
         condition=_cause(row.conditions, first),
     )
+
+
+def _is_long_ago(row: TargetClusterRow, now: float) -> bool:
+    """Tell whether a cluster that is Ready was not looked at for several times its interval."""
+    contact = read_time(row.last_contact)
+    return contact is not None and now - contact > max(STALE_SECONDS, 5 * row.interval)
 
 
 def _severity(reason: str) -> Severity:

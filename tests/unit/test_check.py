@@ -28,7 +28,7 @@ def deployment(name: str, *, wanted: int = 1, ready: int | None = 1, part_of: st
         "kind": "Deployment",
         "metadata": {"name": name, "namespace": "kube-system", "labels": labels},
         "spec": {"replicas": wanted},
-        "status": {} if ready is None else {"readyReplicas": ready},
+        "status": {} if ready is None else {"readyReplicas": ready, "updatedReplicas": ready},
     }
 
 
@@ -66,8 +66,40 @@ def test_pods_that_are_not_ready_fail(deployments: list[Json], said: str) -> Non
     assert report([trouble]) == NOT_WORKING
 
 
-def test_a_deployment_that_is_stopped_on_purpose_is_no_trouble() -> None:
-    assert found([*well(), deployment("a", wanted=0, ready=None)]) == []
+def test_a_deployment_that_is_stopped_is_told_and_does_not_fail() -> None:
+    [trouble] = found([*well(), deployment("a", wanted=0, ready=None)])
+    assert (trouble.severity, trouble.reason) == (Severity.WAITS, "Stopped")
+    assert report([trouble]) == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        pytest.param(
+            {"replicas": 2, "updatedReplicas": 1, "readyReplicas": 1, "unavailableReplicas": 1},
+            "1 of 1 pods are of its new version (ProgressDeadlineExceeded)",
+            id="the new pod does not start, and the old one stays",
+        ),
+        pytest.param(
+            {"readyReplicas": 1, "updatedReplicas": 0},
+            "0 of 1 pods are of its new version (ProgressDeadlineExceeded)",
+            id="none is new",
+        ),
+        pytest.param(
+            {"observedGeneration": 1, "readyReplicas": 1, "updatedReplicas": 1},
+            "its new version is not rolled out yet",
+            id="the controller has not seen it",
+        ),
+    ],
+)
+def test_a_rollout_that_has_not_ended_fails(status: Json, said: str) -> None:
+    stuck = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    rolled = deployment("a")
+    rolled["metadata"]["generation"] = 2
+    rolled["status"] = {"observedGeneration": 2, "conditions": [stuck], **status}
+    [trouble] = found([*well(), rolled])
+    assert (trouble.reason, trouble.message) == ("PodsNotReady", said)
+    assert report([trouble]) == NOT_WORKING
 
 
 @pytest.mark.parametrize("name", TROUBLES)

@@ -64,6 +64,7 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
     """
     spec = request.spec
     network_id, members = request.network_id, request.members
+    off_network = [each.name for each in request.serving_nodes if not each.is_on(network_id)]
     return {
         "serviceName": (spec.service.name, ""),
         "serviceUID": (spec.service.uid, ""),
@@ -88,10 +89,7 @@ def asked_for(request: LoadBalancerRequest) -> Fields:
         "networkID": (network_id, ""),
         "members": (sorted(each.vm_id for each in members), []),
         "missing": (sorted(each.vm_id for each in members if each.is_missing), []),
-        "offNetwork": (
-            sorted(each.name for each in request.serving_nodes if not each.is_on(network_id)),
-            [],
-        ),
+        "offNetwork": (sorted(off_network), []),
         "noInstances": (not request.instances, False),
         "externalTrafficPolicy": (spec.external_traffic_policy, "Cluster"),
         "lacksEndpoints": (request.lacks_endpoints, False),

@@ -116,11 +116,10 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
     Rules change in place if CloudStack can: name, protocol, algorithm and, from 4.22 on, the CIDR
     list. A rule with another node port is deleted and created again, and an internal load balancer
     with another algorithm as well: CloudStack refuses to change it, and then has, in its database
-    at least. Create before delete, except
-    on the same public port, where CloudStack may refuse the second rule (TCP beside UDP), and where
-    an earlier call came to no end: what is obsolete does not wait for a creation that fails. Nor
-    does a rule whose list admits too many, if the list cannot be changed. A rule of ours that came
-    to be on another tier goes first: as long as it is there, others would come to be there too.
+    at least. Create before delete, except on the same public port, where CloudStack may refuse the
+    second rule (TCP beside UDP), and where an earlier call came to no end: what is obsolete does
+    not wait for a creation that fails. Nor does a rule whose list admits too many, if the list
+    cannot be changed. A rule of ours on another tier goes first, or others would come there too.
     """
     own = own_rules(facts.owner, facts.state.rules)
     ports = _plan_ports(facts, own, address_id)

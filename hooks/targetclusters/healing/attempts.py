@@ -38,6 +38,7 @@ from hooks.targetclusters.healing.task import (
 from hooks.targetclusters.healing.vm_leases import KeptTries
 from hooks.targetclusters.health.model import Failure
 from hooks.targetclusters.outdated import is_changed
+from hooks.targetclusters.round_lease import is_over
 
 #: How often it is tried to write down what became of an attempt.
 CLOSE_TRIES = 5
@@ -50,11 +51,12 @@ class Doubt(Exception):
 
     Attributes:
         lasts: no repair will be made until somebody changes something.
+        is_cheap: nothing was read to find out.
     """
 
-    def __init__(self, text: str, *, lasts: bool = False) -> None:
+    def __init__(self, text: str, *, lasts: bool = False, is_cheap: bool = False) -> None:
         super().__init__(text)
-        self.lasts = lasts
+        self.lasts, self.is_cheap = lasts, is_cheap
 
 
 class Outrun(Exception):
@@ -100,7 +102,7 @@ class Attempting:
             return self._look_at_pod(record)
         cloud = self.seen.cloud
         if cloud is None:
-            raise Doubt("there is no CloudStack account to repair it with")
+            raise Doubt("there is no CloudStack account to repair it with", is_cheap=True)
         reads = self.deadline.at_most(READ_SECONDS)
         if record.kind == "ClusterNotRunning":
             found = read_cluster(cloud, record.object, reads)
@@ -162,8 +164,7 @@ class Attempting:
             kept = self._read_tries(looked)
         except (KubeError, Unreadable) as error:
             raise Doubt(f"what was tried on its VM cannot be read: {error}") from None
-        policy, now = self.task.policy, self.task.clock()
-        if why := tries.why_not(kept.tries, policy, again=again, now=now):
+        if why := self._why_not(kept, again, self.task.clock()):
             raise Doubt(why)
 
     def check_current(self, record: Record, object_id: str) -> None:
@@ -244,14 +245,15 @@ class Attempting:
 
     def _take(self, looked: Looked, again: float) -> KeptTries | Outcome:
         """Write down that a VM is being repaired; an outcome says why it may not be."""
-        policy, problem = self.task.policy, "others write about other VMs all the time"
+        problem = "others write about other VMs all the time"
         for _ in range(TAKE_TRIES):
             now = self.task.clock()
             try:
                 kept = self._read_tries(looked)
-                if why := tries.why_not(kept.tries, policy, again=again, now=now):
+                if why := self._why_not(kept, again, now):
                     return Outcome(Verdict.BUSY, why)
-                begun = tries.begun(kept.tries, now=now, until=now + REPAIR_SECONDS)
+                holder, until = self.task.memory.holder, now + REPAIR_SECONDS
+                begun = tries.begun(kept.tries, holder, now=now, until=until)
                 return kept.write(begun, now, Deadline(CALL_SECONDS))
             except Conflict:
                 continue
@@ -259,6 +261,13 @@ class Attempting:
                 problem = str(error)
                 break
         return Outcome(Verdict.UNSENT, f"it cannot be written down: {problem}")
+
+    def _why_not(self, kept: KeptTries, again: float, now: float) -> str:
+        """Say why a VM may not be repaired now; a former process of this pod repairs nothing."""
+        holder, tried = self.task.memory.holder, kept.tries
+        if tried.by != holder and is_over(tried.by, holder):
+            tried = tries.ended(tried, sent=True)
+        return tries.why_not(tried, self.task.policy, again=again, now=now)
 
     def _read_tries(self, looked: Looked) -> KeptTries:
         """Read what was tried on a VM. Raises KubeError, Unreadable."""

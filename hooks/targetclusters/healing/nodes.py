@@ -12,7 +12,7 @@ from hooks.kube.client import Kube, NotFound
 from hooks.kube.kinds import NODE
 from hooks.kube.objects import find_condition, is_deleting, is_true, items, labels, part
 from hooks.kube.times import read_time
-from hooks.names import ANNOTATION_HEAL, LABEL_ZONE
+from hooks.names import ANNOTATION_HEAL, LABEL_ZONE, TERMINATION_TAINTS
 from hooks.targetclusters.healing.plan.model import NodeState
 
 PAGE_SIZE = "50"
@@ -28,13 +28,6 @@ _MAX_NAME = 253
 #: What an API server allows as a name.
 _NAME = re.compile(rf"[a-z0-9]([-a-z0-9.]{{0,{_MAX_NAME - 2}}}[a-z0-9])?")
 _MAX_ADDRESSES = 16
-#: Taints of who takes a node out of service: it is off, or will be, because somebody wants so.
-_LEAVING = (
-    "node.kubernetes.io/out-of-service",
-    "ToBeDeletedByClusterAutoscaler",
-    "DeletionCandidateOfClusterAutoscaler",
-    "karpenter.sh/disrupted",
-)
 
 
 class TooManyNodes(Exception):
@@ -74,6 +67,7 @@ def read_node(node: Json) -> NodeState:
         left_alone=str(marks.get(ANNOTATION_HEAL, "true")).strip().lower() != "true",
         control_plane=any(label in labels(node) for label in _CONTROL_PLANE),
         leaving=_leaving(node),
+        allowed=str(marks.get(ANNOTATION_HEAL, "")).strip().lower() == "true",
         addresses=_addresses(node),
         system_uuid=one_line(part(node, "status", "nodeInfo").get("systemUUID"), _MAX_NAME),
         zone=one_line(labels(node).get(LABEL_ZONE), _MAX_NAME),
@@ -92,7 +86,7 @@ def read_name(name: object) -> str:
 
 def _leaving(node: Json) -> str:
     taints = (each.get("key") for each in items(node, "spec", "taints") if isinstance(each, dict))
-    found = next((key for key in taints if key in _LEAVING), "")
+    found = next((key for key in taints if key in TERMINATION_TAINTS), "")
     return f"the node has the taint {found}" if found else ""
 
 

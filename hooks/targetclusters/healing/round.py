@@ -23,7 +23,7 @@ from hooks.targetclusters.healing.attempts import Attempting, Doubt, Looked, Out
 from hooks.targetclusters.healing.finishing import Finishing
 from hooks.targetclusters.healing.journal_lease import KeptJournal
 from hooks.targetclusters.healing.observing import observe, unread
-from hooks.targetclusters.healing.plan import decide
+from hooks.targetclusters.healing.plan import bounds, decide
 from hooks.targetclusters.healing.plan.journal import Unreadable
 from hooks.targetclusters.healing.plan.model import (
     Attempt,
@@ -67,10 +67,10 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
     if isinstance(kept, Failure):
         return replace(result, failure=kept)
     seen = observe(task, kept.journal, reads)
-    breaker = decide.breaker(seen.evidence, task.policy)
-    no_pods = decide.pod_breaker(seen.evidence, task.policy)
+    breaker = bounds.breaker(seen.evidence, task.policy)
+    no_pods = bounds.pod_breaker(seen.evidence, task.policy)
     found = decide.find_faults(seen.evidence)
-    faults = decide.hold_back(found, seen.evidence, task.policy)
+    faults = bounds.hold_back(found, seen.evidence, task.policy)
     journal = _remember(task, kept, seen.evidence, faults)
     if seen.machines is not None:
         journal = replace(journal, machines=seen.machines, place=task.place)
@@ -98,6 +98,7 @@ class _Repairs:
         failure: why nothing, or not everything, can be repaired.
         waits: why a repair that is due is not made, by the fault's key.
         planned: in mode Plan, what would be done, by the fault's key.
+        looks: how many faults were looked at closely.
         cannot: the faults that no repair is there for, as long as nobody changes something.
         running: the attempts that were begun, by their ends.
         attempts: what was tried.
@@ -111,6 +112,7 @@ class _Repairs:
     failure: Failure | None = None
     waits: dict[str, str] = field(default_factory=dict)
     planned: dict[str, str] = field(default_factory=dict)
+    looks: int = 0
     cannot: list[str] = field(default_factory=list)
     running: dict[Future[Outcome], Record] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
@@ -164,7 +166,7 @@ class _Repairs:
             KubeError: the journal cannot be written.
         """
         healing, considered = self.task.spec.healing, set[str]()
-        while len(considered) < MAX_LOOKS:
+        while self.looks < MAX_LOOKS:
             now = self.task.clock()
             self.due = decide.next_due(self.kept.journal, faults, self.task.policy, now=now)
             left = [each for each in self.due.records if self._is_worth_a_look(each, considered)]
@@ -176,6 +178,7 @@ class _Repairs:
                 return
             record = left[0]
             considered.add(record.key)
+            self.looks += 1
             if looked := self._look(record):
                 self.kept, begun, end = self.attempting.begin(self.kept, record, looked)
                 self.running[end] = begun
@@ -213,6 +216,7 @@ class _Repairs:
             self.attempting.check_current(record, looked.object_id)
         except Doubt as doubt:
             self.waits[record.key] = one_line(doubt, MAX_MESSAGE)
+            self.looks -= doubt.is_cheap
             if doubt.lasts:
                 until = self.task.monotonic() + DOUBTED_FOR
                 self.task.memory.doubts[record.key] = until, self.waits[record.key]

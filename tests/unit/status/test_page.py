@@ -101,7 +101,7 @@ def test_every_link_stays_here_and_leads_somewhere() -> None:
 def test_no_state_is_told_by_its_colour_alone() -> None:
     page = read(served(everything()))
     states = re.findall(r'<span class="state \w*"><span aria-hidden="true">.</span> ([^<]*)<', page)
-    assert set(states) == {"Not working", "Impaired", "Planned", "Ready"}
+    assert set(states) == {"Not working", "Impaired", "Waiting", "Planned", "Ready"}
 
 
 def test_nothing_may_run_or_be_loaded() -> None:

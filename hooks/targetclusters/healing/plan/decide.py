@@ -20,19 +20,18 @@ bounds, `choose_repair` reads the state of the VM, `find_clash` sees to it that 
 twice at once, `begin` and `end` write an attempt down.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from hooks.http.backoff import delay
 from hooks.http.texts import shorten
 from hooks.kube.times import CLOCK_SLACK
+from hooks.names import ANNOTATION_HEAL
 from hooks.targetclusters.healing.plan.model import (
     CloudRepair,
     Evidence,
     Fault,
     Journal,
-    NodeState,
     PodsSeen,
     Policy,
     Record,
@@ -48,9 +47,6 @@ MAX_RECORDS = 256
 MAX_OUTCOME = 200
 #: Seconds after which it is written again that a fault is looked for, or held.
 NOTE_EVERY = 60.0
-#: Zones of a cluster, and nodes of one, from which on a zone can be told to be down.
-MIN_ZONES = 2
-MIN_IN_ZONE = 2
 #: States of a Kubernetes Service cluster that a start may help.
 _STARTABLE = ("Stopped", "Alert")
 #: Repairs that may reach every VM of a cluster, so nothing is repaired beside them.
@@ -88,7 +84,8 @@ def find_faults(evidence: Evidence) -> tuple[Fault, ...]:
             continue
         why_not = _LEFT_ALONE if node.left_alone else _CORDONED if node.cordoned else node.leaving
         times = node.created, node.changed
-        found.append(Fault("NodeNotReady", node.name, why_not or held, node.control_plane, *times))
+        fault = Fault("NodeNotReady", node.name, why_not or held, node.control_plane, *times)
+        found.append(replace(fault, allowed=node.allowed))
     if evidence.cluster_state in _STARTABLE:
         found.append(Fault("ClusterNotRunning", evidence.cluster_id))
     else:
@@ -96,19 +93,6 @@ def find_faults(evidence: Evidence) -> tuple[Fault, ...]:
         found += [Fault("ControlPlaneStopped", machine.node, held) for machine in stopped]
     found += find_pod_faults(evidence.pods or PodsSeen())
     return tuple(sorted(found, key=lambda each: (not each.control_plane, each.key)))
-
-
-def breaker(evidence: Evidence, policy: Policy) -> str:
-    """Say why nothing is repaired, as too many nodes are unhealthy; empty if they are not."""
-    if evidence.nodes is None:
-        return ""
-    total, down = len(evidence.nodes), sum(not each.is_ready for each in evidence.nodes)
-    if down <= policy.unhealthy.of(total):
-        return ""
-    return (
-        f"{down} of {total} nodes are not ready, more than maxUnhealthy ({policy.unhealthy}): "
-        "nothing is repaired"
-    )
 
 
 @dataclass(frozen=True)
@@ -125,36 +109,6 @@ class Look:
     now: float
     longest_gap: float
     again: float = 0.0
-
-
-def hold_back(faults: Iterable[Fault], evidence: Evidence, policy: Policy) -> tuple[Fault, ...]:
-    """Return the faults, of which those have a reason to wait that are one of too many at once.
-
-    Nothing is begun for them now. What was begun is finished.
-    """
-    nodes = evidence.nodes or ()
-    too_many, dark = breaker(evidence, policy), _dark_zones(nodes)
-    by_node = {node.name: too_many or dark.get(node.zone, "") for node in nodes}
-    ill_pods, held = pod_breaker(evidence, policy), list[Fault]()
-    for fault in faults:
-        why_not = fault.why_not
-        if fault.kind == "NodeNotReady":
-            why_not = why_not or by_node.get(fault.object, "")
-        elif fault.kind == "PodNotReady":
-            why_not = why_not or ill_pods
-        held.append(replace(fault, why_not=why_not))
-    return tuple(held)
-
-
-def pod_breaker(evidence: Evidence, policy: Policy) -> str:
-    """Say why no pod is deleted, as too many are ill; empty if they are not."""
-    seen = evidence.pods or PodsSeen()
-    if len(seen.ill) <= policy.unhealthy.of(seen.total):
-        return ""
-    return (
-        f"{len(seen.ill)} of {seen.total} pods are ill, more than maxUnhealthy "
-        f"({policy.unhealthy}): no pod is deleted"
-    )
 
 
 def remember(journal: Journal, evidence: Evidence, faults: Iterable[Fault], look: Look) -> Journal:
@@ -326,13 +280,15 @@ def _beside(record: Record, journal: Journal, policy: Policy, now: float) -> str
 def _stood_before(fault: Fault, journal: Journal) -> str:
     """Say whether a node was not ready before healing began: it may be a leftover of long ago.
 
-    Its VM may be another cluster's by now, as after a restore. A person who begins again allows it.
+    Its VM may be another cluster's by now, as after a restore. A person allows it on the node.
     """
-    if fault.changed is None or journal.again > journal.started:
+    is_newer = fault.changed is None or fault.changed >= journal.started - CLOCK_SLACK
+    if is_newer or fault.allowed:
         return ""
-    if fault.changed >= journal.started - CLOCK_SLACK:
-        return ""
-    return "it was not ready before healing first looked; the annotation heal-again allows a repair"
+    return (
+        "it was not ready before healing first looked, so its VM may be another's by now; the "
+        f'annotation {ANNOTATION_HEAL}: "true" on the node allows a repair'
+    )
 
 
 def _behind_cluster(fault: Fault, journal: Journal, policy: Policy, now: float) -> str:
@@ -379,21 +335,3 @@ def held_by_service(evidence: Evidence) -> str:
     if evidence.cluster_state is None:
         return "the state of the Kubernetes Service cluster is not known"
     return f"the Kubernetes Service cluster is {evidence.cluster_state}"
-
-
-def _dark_zones(nodes: Iterable[NodeState]) -> Mapping[str, str]:
-    """Return why the nodes of a zone are left alone, by zone: all are down, and others are not.
-
-    That is the zone's fault. The controller of node leases in Kubernetes evicts no pods from one.
-    """
-    down, total = Counter[str](), Counter[str]()
-    for node in nodes:
-        total[node.zone] += 1
-        down[node.zone] += not node.is_ready
-    if len(total) < MIN_ZONES:
-        return {}
-    return {
-        zone: f"all {count} nodes of the zone {zone} are not ready: that is the zone's fault"
-        for zone, count in total.items()
-        if zone and count >= MIN_IN_ZONE and down[zone] == count
-    }

@@ -24,6 +24,7 @@ class NodeState:
         cordoned: it is unschedulable: somebody works on it.
         leaving: why somebody takes it out of service, by a taint; empty if nobody does.
         left_alone: it has the annotation with which a person forbids repairs.
+        allowed: it has the annotation with which a person wants them.
         control_plane: it has the label of control plane nodes.
         addresses: its internal IP addresses.
         system_uuid: what its machine's firmware says; on KVM, the VM's id.
@@ -40,6 +41,7 @@ class NodeState:
     left_alone: bool = False
     control_plane: bool = False
     leaving: str = ""
+    allowed: bool = False
     addresses: tuple[str, ...] = ()
     system_uuid: str = ""
     zone: str = ""
@@ -130,6 +132,7 @@ class Fault:
         control_plane: of two such faults, never both are repaired at once.
         created, changed: when the node was registered, and when Ready last changed, in epoch
             seconds of its own cluster; None if that is not known.
+        allowed: a person wants the node to be repaired, though it was down before.
     """
 
     kind: FaultKind
@@ -138,6 +141,7 @@ class Fault:
     control_plane: bool = False
     created: float | None = None
     changed: float | None = None
+    allowed: bool = False
 
     @property
     def key(self) -> str:

@@ -26,10 +26,12 @@ class Tries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         times: when each attempt was begun.
         busy_until: until when the last one may run; 0 once it has ended.
+        by: the process that made the last one.
     """
 
     times: tuple[float, ...] = ()
     busy_until: float = 0.0
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,9 @@ def why_not(tries: Tries, policy: Policy, *, again: float, now: float) -> str:
     return ""
 
 
-def begun(tries: Tries, *, now: float, until: float) -> Tries:
-    """Return the tries with one that begins now and ends by `until`."""
-    return Tries((*tries.times, now)[-MAX_TIMES:], until)
+def begun(tries: Tries, by: str, *, now: float, until: float) -> Tries:
+    """Return the tries with one that a process begins now and ends by `until`."""
+    return Tries((*tries.times, now)[-MAX_TIMES:], until, by)
 
 
 def ended(tries: Tries, *, sent: bool) -> Tries:

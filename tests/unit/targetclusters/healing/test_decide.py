@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hooks.targetclusters.healing.plan import decide
+from hooks.targetclusters.healing.plan import bounds, decide
 from hooks.targetclusters.healing.plan.journal import Unreadable, read_journal, write_journal
 from hooks.targetclusters.healing.plan.model import (
     Evidence,
@@ -277,15 +277,41 @@ def test_a_zone_that_is_down_as_a_whole_is_left_alone() -> None:
 
     dark = Evidence((*zone("a", ready=False, of=3), *zone("b", ready=True, of=6)))
     assert {fault.why_not for fault in decide.find_faults(dark)} == {""}
-    faults = decide.hold_back(decide.find_faults(dark), dark, POLICY)
+    faults = bounds.hold_back(decide.find_faults(dark), dark, POLICY)
     assert {"all 3 nodes of the zone a" in fault.why_not for fault in faults} == {True}
     one = Evidence((*zone("a", ready=False, of=1), *zone("b", ready=True, of=6)))
     alone = Evidence(tuple(zone("a", ready=False, of=3)))
     nowhere = Evidence((*zone("", ready=False, of=3), *zone("b", ready=True, of=6)))
     for evidence in (one, alone, nowhere):
         policy = replace(POLICY, unhealthy=IntOrPercent("100%"))
-        faults = decide.hold_back(decide.find_faults(evidence), evidence, policy)
+        faults = bounds.hold_back(decide.find_faults(evidence), evidence, policy)
         assert {fault.why_not for fault in faults} == {""}
+
+
+def test_a_whole_cluster_that_is_down_is_no_zones_fault() -> None:
+    nodes = [node(f"{zone}-{each}", zone=zone) for zone in "ab" for each in range(2)]
+    evidence, policy = Evidence(tuple(nodes)), replace(POLICY, unhealthy=IntOrPercent("100%"))
+    held = bounds.hold_back(decide.find_faults(evidence), evidence, policy)
+    assert {fault.why_not for fault in held} == {""}
+    one_without = Evidence((*nodes[:2], node("x", ready=True)))
+    held = bounds.hold_back(decide.find_faults(one_without), one_without, policy)
+    assert {fault.why_not for fault in held} == {""}
+
+
+def test_a_node_that_was_down_before_healing_looked_is_left_alone_until_a_person_allows_it() -> (
+    None
+):
+    before = down("a", changed=NOW - 86400)
+    journal = seen(before)
+    assert journal.started == NOW
+    assert due(before, journal, at=NOW + 3600) == []
+    again = replace(journal, again=NOW + 60)
+    assert due(before, again, at=NOW + 3600) == []
+    allowed = down("a", changed=NOW - 86400, allowed=True)
+    assert due(allowed, journal, at=NOW + 3600) == ["a"]
+    later = down("a", changed=NOW + 60)
+    assert due(later, journal, at=NOW + 3600) == ["a"]
+    assert seen(before, journal, at=NOW + 60).started == NOW
 
 
 @pytest.mark.parametrize(
@@ -397,13 +423,13 @@ def test_the_breaker_opens_above_its_bound(unhealthy: str, total: int, most: int
     for count in (most, most + 1):
         if count <= total:
             names = [f"down-{number}" for number in range(count)]
-            assert bool(decide.breaker(down(*names, of=total), policy)) == (count > most)
+            assert bool(bounds.breaker(down(*names, of=total), policy)) == (count > most)
 
 
 def test_what_is_not_read_stays_as_it_was() -> None:
     journal = tried(seen(down("a")), "a", at=NOW)
     assert seen(Evidence(), journal, at=NOW + 86400) == journal
-    assert decide.breaker(Evidence(), POLICY) == ""
+    assert bounds.breaker(Evidence(), POLICY) == ""
 
 
 def test_a_person_begins_again_once_for_each_later_time() -> None:

@@ -10,7 +10,7 @@ from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.kube.client import KubeUnreachable
 from hooks.kube.times import timestamp
-from hooks.targetclusters.healing.plan import decide
+from hooks.targetclusters.healing.plan import bounds
 from hooks.targetclusters.healing.plan.model import (
     Evidence,
     IllPod,
@@ -133,9 +133,9 @@ def test_pods_have_a_breaker_of_their_own(sick: int, says: str) -> None:
     policy = Policy(3, 300.0, 300.0, 1800.0, IntOrPercent("40%"), 1200.0, 600.0)
     pods = [replace(WELL, name=f"p-{each}", is_ready=each >= sick) for each in range(5)]
     evidence = Evidence((NODE,), pods=judge_pods(pods, [NODE], TIMEOUT, NOW))
-    assert decide.pod_breaker(evidence, policy).startswith(says)
-    assert bool(decide.pod_breaker(evidence, policy)) == bool(says)
-    assert decide.breaker(evidence, policy) == ""
+    assert bounds.pod_breaker(evidence, policy).startswith(says)
+    assert bool(bounds.pod_breaker(evidence, policy)) == bool(says)
+    assert bounds.breaker(evidence, policy) == ""
 
 
 def pod(**parts: Json) -> Json:

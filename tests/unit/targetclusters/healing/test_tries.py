@@ -43,8 +43,8 @@ def test_why_a_vm_is_not_repaired(tried: Tries, again: float, why: str) -> None:
 
 
 def test_what_was_not_sent_counts_as_none() -> None:
-    begun = tries.begun(Tries((NOW,)), now=NOW + 600, until=NOW + 930)
-    assert begun == Tries((NOW, NOW + 600), NOW + 930)
+    begun = tries.begun(Tries((NOW,)), "me", now=NOW + 600, until=NOW + 930)
+    assert begun == Tries((NOW, NOW + 600), NOW + 930, "me")
     assert tries.ended(begun, sent=True) == Tries((NOW, NOW + 600))
     assert tries.ended(begun, sent=False) == Tries((NOW,))
 
@@ -71,7 +71,7 @@ def soon() -> Deadline:
 def test_of_two_that_begin_at_once_one_gets_the_vm() -> None:
     leases = VmLeases(OwnCluster(), "operators")
     one, other = (leases.read(URL, "vm-1", soon()) for _ in range(2))
-    begun = tries.begun(Tries(), now=NOW, until=NOW + 330)
+    begun = tries.begun(Tries(), "me", now=NOW, until=NOW + 330)
     one.write(begun, NOW, soon())
     with pytest.raises(Conflict):
         other.write(begun, NOW, soon())
@@ -82,7 +82,7 @@ def test_of_two_that_begin_at_once_one_gets_the_vm() -> None:
 def test_an_end_is_written_whatever_is_written_beside_it() -> None:
     leases = VmLeases(OwnCluster(), "operators")
     kept = leases.read(URL, "vm-1", soon())
-    begun = kept.write(tries.begun(Tries(), now=NOW, until=NOW + 330), NOW, soon())
+    begun = kept.write(tries.begun(Tries(), "me", now=NOW, until=NOW + 330), NOW, soon())
     leases.read(URL, "vm-1", soon()).write(begun.tries, NOW, soon())
     begun.change(lambda each: tries.ended(each, sent=True), NOW, soon())
     assert leases.read(URL, "vm-1", soon()).tries == Tries((NOW,))
