@@ -44,6 +44,7 @@ FLAGS = {
     "logs": {"--all-containers", "--since"},
     "patch": {"-p", "--type", "--patch-file"},
     "port-forward": set(),
+    "rollout restart": set(),
     "rollout status": set(),
     "scale": {"--replicas"},
     "set env": set(),
@@ -76,7 +77,7 @@ BUILT_IN = {
 #: Commands whose words name objects; for others they name something else.
 _ABOUT_OBJECTS = {
     *("annotate", "delete", "describe", "expose", "get", "label", "logs", "patch"),
-    *("rollout status", "scale", "taint", "wait"),
+    *("rollout restart", "rollout status", "scale", "taint", "wait"),
 }
 
 

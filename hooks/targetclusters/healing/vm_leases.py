@@ -7,6 +7,7 @@ of his own says nothing of the VMs of another, and no Lease grows too large.
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, Kube, KubeError
@@ -71,8 +72,14 @@ class VmLeases:
 
     def read(self, url: str, vm_id: str, deadline: Deadline) -> KeptTries:
         """Return what was tried on a VM of a CloudStack. Raises KubeError, Unreadable."""
-        digest = hashlib.sha256(f"{url}\n{vm_id.lower()}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{_server(url)}\n{vm_id.lower()}".encode()).hexdigest()
         name = f"healing-vms-{digest[:2]}"
         lease = TextLease(self.own, self.namespace, name, ANNOTATION_HEALING_VMS, {})
         text, version = lease.read(deadline)
         return KeptTries(lease, digest[2:18], read_tries(text), version)
+
+
+def _server(url: str) -> str:
+    """Return what a URL says of its server, however it is written: host and path."""
+    parts = urlsplit(url)
+    return f"{(parts.hostname or '').rstrip('.')}{parts.path.rstrip('/')}"

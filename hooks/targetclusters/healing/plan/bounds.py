@@ -49,7 +49,7 @@ def hold_back(faults: Iterable[Fault], evidence: Evidence, policy: Policy) -> tu
         if fault.kind == "NodeNotReady":
             why_not = why_not or by_node.get(fault.object, "")
         elif fault.kind == "PodNotReady":
-            why_not = why_not or ill_pods
+            why_not = why_not or ill_pods or too_many
         held.append(replace(fault, why_not=why_not))
     return tuple(held)
 

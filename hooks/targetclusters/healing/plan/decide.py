@@ -298,11 +298,19 @@ def _behind_cluster(fault: Fault, journal: Journal, policy: Policy, now: float) 
     for cluster in journal.records.values():
         if cluster.kind != "ClusterNotRunning":
             continue
-        if cluster.since is not None and cluster.attempts < policy.max_retry:
+        if _has_its_turn(cluster, policy, now):
             return "the Kubernetes Service cluster is to be started first"
         if cluster.attempts and now < cluster.next_try <= now + policy.longest:
             return "the Kubernetes Service cluster was started just now"
     return ""
+
+
+def _has_its_turn(cluster: Record, policy: Policy, now: float) -> bool:
+    """Tell whether a cluster's start is awaited; not for ever, as it may not be allowed."""
+    if cluster.since is None or cluster.attempts >= policy.max_retry:
+        return False
+    last = max(cluster.since, cluster.held_until, cluster.tried_at or 0.0)
+    return now - last < policy.node_timeout + policy.longest
 
 
 def _noted(record: Record, fault: Fault | None, look: Look) -> Record:

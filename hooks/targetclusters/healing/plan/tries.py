@@ -65,14 +65,16 @@ def why_not(tries: Tries, policy: Policy, *, again: float, now: float) -> str:
     """
     if now < tries.busy_until < now + FORGET_AFTER:
         return "its VM is being repaired for another fault or TargetCluster"
-    counted = [at for at in tries.times if at > again and now - at < FORGET_AFTER]
+    counted = [at for at in tries.times if at > again and abs(now - at) < FORGET_AFTER]
     if not counted:
         return ""
     if len(counted) >= policy.max_retry:
-        return "its VM has had maxRetry attempts within an hour, for another fault or TargetCluster"
+        return (
+            "its VM has had maxRetry attempts within an hour, for whatever fault or TargetCluster"
+        )
     pause = delay(len(counted), first=policy.first, longest=policy.longest)
     if counted[-1] - CLOCK_SLACK <= now < counted[-1] + pause:
-        return "its VM was repaired just now, for another fault or TargetCluster"
+        return "its VM was repaired just now, for whatever fault or TargetCluster"
     return ""
 
 

@@ -259,6 +259,13 @@ def test_nodes_wait_while_the_kubernetes_service_works(state: str | None, why: s
     )
 
 
+def test_nodes_do_not_wait_for_ever_for_a_start_that_is_not_made() -> None:
+    alert = replace(down("a"), cluster_id="c", cluster_state="Alert")
+    journal = watched(alert, seen(alert), start=NOW, end=NOW + 40 * MINUTE)
+    assert due(alert, journal, at=NOW + 34 * MINUTE) == ["c"]
+    assert due(alert, journal, at=NOW + 35 * MINUTE) == ["c", "a"]
+
+
 def test_nodes_wait_after_their_cluster_was_started() -> None:
     alert = replace(down("a"), cluster_id="c", cluster_state="Alert")
     journal, now = seen(alert), NOW + 5 * MINUTE

@@ -34,6 +34,7 @@ URL = "https://cloud.example.com/client/api"
         pytest.param(Tries((NOW - 3, NOW - 2, NOW - 1)), NOW, "", id="a person begins again"),
         pytest.param(Tries((NOW - 1,), NOW + 300), NOW, "being repaired", id="one runs"),
         pytest.param(Tries((NOW + 86400,)), 0.0, "", id="a clock that was a day ahead"),
+        pytest.param(Tries((NOW + 86400,) * 3), 0.0, "", id="thrice"),
     ],
 )
 def test_why_a_vm_is_not_repaired(tried: Tries, again: float, why: str) -> None:
@@ -76,6 +77,8 @@ def test_of_two_that_begin_at_once_one_gets_the_vm() -> None:
     with pytest.raises(Conflict):
         other.write(begun, NOW, soon())
     assert leases.read(URL, "VM-1", soon()).tries == begun
+    for same in (URL + "/", URL.replace("cloud.", "Cloud."), URL.replace("https", "http")):
+        assert leases.read(same, "vm-1", soon()).tries == begun
     assert leases.read("https://elsewhere.example.com", "vm-1", soon()).tries == Tries()
 
 
