@@ -14,6 +14,7 @@ from hooks.http.deadline import Deadline, Monotonic
 from hooks.kube.client import Kube
 from hooks.loadbalancers.lanes import LANE_TIMEOUT, LaneKey, Lanes
 from hooks.loadbalancers.memory import Choices, Leases, LeastRecent, MemberLists
+from hooks.loadbalancers.seen_nodes import SeenNodes
 from hooks.webhook.reconcile import ANSWER_MARGIN
 
 #: Seconds after which a job is not waited for any more: it hangs.
@@ -88,7 +89,7 @@ class CallContext:
         choices: which addresses were chosen lately.
         leases: which leases were seen on addresses.
         returning: seconds for which nodes wait that left and came back, by VM id.
-        node_names: the names of the Nodes that were seen, by VM id.
+        seen_nodes: what this process has seen of the Nodes of VMs.
         held_lanes: kinds of lanes that the call holds for longer than one write.
         cluster_id: returns the id that marks this cluster's resources. Raises KubeError.
         drift_resync: seconds between two drift checks.
@@ -114,7 +115,7 @@ class CallContext:
     monotonic: Monotonic
     pause: Callable[[float], None]
     returning: Mapping[str, float] = field(default_factory=dict)
-    node_names: Mapping[str, str] = field(default_factory=dict)
+    seen_nodes: SeenNodes = field(default_factory=SeenNodes)
     held_lanes: set[str] = field(default_factory=set)
 
     def lane(self, *kinds: Literal["owner", "network", "members"]) -> AbstractContextManager[None]:

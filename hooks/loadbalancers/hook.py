@@ -21,7 +21,7 @@ from hooks.loadbalancers.plan.schedule import is_settled, until_check
 from hooks.loadbalancers.recorded import RecordedStatus
 from hooks.loadbalancers.request import LoadBalancerRequest, Request, read
 from hooks.loadbalancers.returns import Returns
-from hooks.loadbalancers.unlisted import NodeNames
+from hooks.loadbalancers.seen_nodes import SeenNodes
 from hooks.names import CLOUDSTACK_API
 from hooks.webhook.hook import Dependencies, Handler, Hook
 from hooks.webhook.reconcile import CallResult, OncePerCall, reconcile
@@ -48,7 +48,7 @@ class LoadBalancersHook(Hook):
         self._jobs = RunningJobs()
         self._checks = LastChecks(dependencies.monotonic)
         self._returns = Returns(dependencies.monotonic)
-        self._node_names = NodeNames()
+        self._seen_nodes = SeenNodes()
 
     @property
     def routes(self) -> dict[str, Handler]:
@@ -130,6 +130,7 @@ class LoadBalancersHook(Hook):
         """Return what a call works with. What is remembered is the call's until it ends."""
         dependencies = self._dependencies
         uid, cloud = request.metadata.uid, dependencies.cloud()
+        self._seen_nodes.note(request.instances)
         members = self._members.begin(
             uid,
             answer_identity(request.recorded_json),
@@ -151,7 +152,7 @@ class LoadBalancersHook(Hook):
             jobs=self._jobs,
             drift_resync=dependencies.config.drift_resync,
             returning=self._returning(request),
-            node_names=self._node_names.note(request.instances),
+            seen_nodes=self._seen_nodes,
             default_class=dependencies.config.default_load_balancer_class,
             clock=dependencies.clock,
             monotonic=dependencies.monotonic,

@@ -42,9 +42,14 @@ MISSED_CHECKS = 2
 
 
 class LeastRecent(Generic[Value]):
-    """A mapping by the UIDs of load balancers that forgets those unused for longest."""
+    """A mapping by the UIDs of load balancers, or others, that forgets those unused for longest.
 
-    def __init__(self) -> None:
+    Args:
+        most: how many it remembers.
+    """
+
+    def __init__(self, most: int = REMEMBERED) -> None:
+        self._most = most
         self._values: OrderedDict[str, Value] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -60,7 +65,7 @@ class LeastRecent(Generic[Value]):
         with self._lock:
             self._values[uid] = value
             self._values.move_to_end(uid)
-            while len(self._values) > REMEMBERED:
+            while len(self._values) > self._most:
                 self._values.popitem(last=False)
 
     def pop(self, uid: str) -> Value | None:

@@ -138,7 +138,10 @@ class Finishing:
         seconds = self.deadline.at_most(REPAIR_SECONDS)
         outcome = carry_out(cloud.client, "StartVM", record.vm, seconds)
         ending = partial(
-            owed.end_start, outcome=_told(outcome), done=outcome.verdict is Verdict.DONE
+            owed.end_start,
+            outcome=_told(outcome),
+            done=outcome.verdict is Verdict.DONE,
+            now=task.clock(),
         )
         verdict, text = str(outcome.verdict), ending(begun).outcome
         self.attempt = Attempt(record.kind, record.object, "StartVM", verdict, text)

@@ -101,6 +101,17 @@ def test_a_node_that_is_another_vms_or_goes_keeps_no_member(
     assert members(world) == set(world.nodes)
 
 
+def test_a_node_that_is_gone_is_asked_for_once_whichever_load_balancer_asks(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    balancers = [LoadBalancer(world, name=f"web-{each}").settle(hook) for each in range(3)]
+    del world.nodes["node-2"]
+    world.cluster.reads.clear()
+    for lb in balancers:
+        lb.settle(hook)
+    assert world.cluster.reads.count("/api/v1/nodes/node-2") == 1
+
+
 def test_while_the_api_server_does_not_answer_no_member_without_an_instance_goes(
     world: World, hook: LoadBalancersHook
 ) -> None:

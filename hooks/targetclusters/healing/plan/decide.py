@@ -89,7 +89,7 @@ def find_faults(evidence: Evidence) -> tuple[Fault, ...]:
     if evidence.cluster_state in _STARTABLE:
         found.append(Fault("ClusterNotRunning", evidence.cluster_id))
     else:
-        stopped = evidence.stopped or ()
+        stopped = evidence.stopped or ()  # all at once, as one member of several has no quorum
         found += [Fault("ControlPlaneStopped", machine.node, held) for machine in stopped]
     found += find_pod_faults(evidence.pods or PodsSeen())
     return tuple(sorted(found, key=lambda each: (not each.control_plane, each.key)))

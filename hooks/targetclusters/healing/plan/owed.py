@@ -73,10 +73,10 @@ def begin_start(record: Record, policy: Policy, *, now: float) -> Record:
     return replace(record, owed_at=now + min(policy.longest, max(policy.first, ago)))
 
 
-def end_start(record: Record, outcome: str, *, done: bool) -> Record:
+def end_start(record: Record, outcome: str, *, done: bool, now: float) -> Record:
     """Return the record after a start that was owed."""
-    owed_at = None if done else record.owed_at
-    return replace(record, owed_at=owed_at, outcome=shorten(outcome, MAX_OUTCOME), by="")
+    owed_at, text = None if done else record.owed_at, shorten(outcome, MAX_OUTCOME)
+    return replace(record, owed_at=owed_at, ended_at=now, outcome=text, by="")
 
 
 def settle(records: Iterable[Record], journal: Journal) -> Journal:

@@ -88,11 +88,11 @@ def test_starts_are_ever_further_apart_and_go_on() -> None:
         if due(record, at=now):
             at.append(round((now - NOW) / MINUTE))
             record = replace(owed.begin_start(record, POLICY, now=now), by="me")
-            record = owed.end_start(record, "no capacity", done=False)
+            record = owed.end_start(record, "no capacity", done=False, now=NOW)
         now += MINUTE
     assert at == [0, 5, 10, 20, 40, 70, 100, 130, 160]
     assert record.attempts == 1
-    assert owed.end_start(record, "started", done=True).owed_at is None
+    assert owed.end_start(record, "started", done=True, now=NOW).owed_at is None
 
 
 def test_a_time_that_a_wrong_clock_wrote_holds_nothing_up() -> None:
