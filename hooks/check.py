@@ -23,7 +23,8 @@ from hooks.server.logs import logging_config
 from hooks.settings.config import Config, from_environ
 from hooks.settings.parsing import SettingsError
 from hooks.status.collect import MAX_PROBLEM, READ_SECONDS, Collector
-from hooks.status.trouble import NO_POD, Severity, Trouble, judge, ranked
+from hooks.status.model import NO_POD, Severity, Trouble
+from hooks.status.trouble import judge, ranked
 from hooks.wsgi import BAD_SETTINGS, HOOKS
 
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments", namespaced=True)

@@ -236,6 +236,14 @@ def _outdated() -> Staged:
     return Staged(pair, ("NotAnswered", "Its spec has changed"))
 
 
+def _held_deletion() -> Staged:
+    pair = serving("web")
+    for obj in pair:
+        obj["metadata"]["deletionTimestamp"] = SINCE
+        obj["metadata"]["finalizers"] = ["example.com/keep"]
+    return Staged(pair, ("BeingDeleted", "held by example.com/keep"))
+
+
 def _without_instance() -> Staged:
     return Staged((node("worker-1"),), ("NotAnswered", "no CloudStackInstance"))
 
@@ -309,6 +317,7 @@ TROUBLES: dict[str, Callable[[], Staged]] = {
     "nobody calls the hooks": _unanswered,
     "nobody looks after a target cluster any more": _abandoned,
     "a changed load balancer has no answer": _outdated,
+    "a deletion does not end": _held_deletion,
     "a Node has no VM": _tainted,
     "nobody looks after a Node any more": _without_instance,
     "a Node's VM is stopped": _stopped,

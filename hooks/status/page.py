@@ -20,6 +20,7 @@ from hooks.kube.times import read_time, timestamp
 from hooks.names import ANNOTATION_MODE
 from hooks.status.collect import Listed, Snapshot
 from hooks.status.guide import Guide
+from hooks.status.model import Severity, Trouble
 from hooks.status.rows import (
     EventRow,
     LoadBalancerRow,
@@ -28,7 +29,7 @@ from hooks.status.rows import (
     ServiceRow,
     TargetClusterRow,
 )
-from hooks.status.trouble import Severity, Trouble, judge, ranked
+from hooks.status.trouble import judge, ranked
 from hooks.webhook.hook import Document
 
 #: Rows of each table; what is wrong comes first, and the rest is counted.

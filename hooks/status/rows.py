@@ -45,6 +45,8 @@ class Named:
     """Which object a row is about; cluster-scoped ones have no namespace.
 
     Attributes:
+        deleted: since when it is being deleted; empty if it is not.
+        finalizers: what holds the deletion.
         is_outdated: its status is about an earlier spec.
     """
 
@@ -52,7 +54,8 @@ class Named:
     name: str
     uid: str
     created: str
-    is_deleting: bool
+    deleted: str = ""
+    finalizers: tuple[str, ...] = ()
     is_outdated: bool = False
 
     @property
@@ -258,12 +261,13 @@ def _named(obj: Json) -> Named:
     metadata = part(obj, "metadata")
     namespace, name, uid = (_text(metadata.get(key), NAME) for key in ("namespace", "name", "uid"))
     created = _text(metadata.get("creationTimestamp"))
-    is_deleting = bool(metadata.get("deletionTimestamp"))
+    deleted = _text(metadata.get("deletionTimestamp"))
+    finalizers = _texts(items(metadata, "finalizers"), MAX_ENTRIES)
     generation, observed = metadata.get("generation"), part(obj, "status").get("observedGeneration")
     is_outdated = (
         isinstance(generation, int) and isinstance(observed, int) and generation > observed
     )
-    return Named(namespace, name, uid, created, is_deleting, is_outdated)
+    return Named(namespace, name, uid, created, deleted, finalizers, is_outdated)
 
 
 def _conditions(obj: Json, place: str) -> tuple[Said, ...]:
@@ -308,3 +312,8 @@ def _seconds(value: object) -> float:
 
 def _text(value: object, limit: int = WORD) -> str:
     return one_line(value, limit) if isinstance(value, str) else ""
+
+
+def find_said(conditions: Iterable[Said], kind: str) -> Said:
+    """Return the condition of a type; an empty one if there is none."""
+    return next((each for each in conditions if each.type == kind), Said())

@@ -5,11 +5,9 @@ one entry, so that a CloudStack that does not answer is one trouble and not two 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from enum import IntEnum
+from dataclasses import replace
 
 from hooks.kube.patterns import OBJECT_NAME
-from hooks.kube.times import read_time
 from hooks.names import (
     EVENT_DELETION_HELD,
     NODE_ANNOTATION_PREFIX,
@@ -17,85 +15,39 @@ from hooks.names import (
     TAINT_UNINITIALIZED,
 )
 from hooks.status.collect import NOT_INSTALLED, Snapshot
+from hooks.status.model import (
+    NO_ADDRESS,
+    NO_POD,
+    NOT_DELETED,
+    NOT_READY,
+    TAINTED,
+    UNDER_WAY,
+    Severity,
+    Trouble,
+)
 from hooks.status.rows import (
     EventRow,
     InstanceRow,
     LoadBalancerRow,
-    Named,
     NodeRow,
     Said,
     ServiceRow,
     TargetClusterRow,
+    find_said,
 )
+from hooks.status.unanswered import hanging, outdated, stale, unanswered
 
-#: Seconds for which an object may be without an answer before that is a trouble.
-UNANSWERED_SECONDS = 120.0
-#: And for which a TargetCluster may be without a look, if its interval is short.
-STALE_SECONDS = 600.0
 #: Names that one entry shows.
 MAX_NAMES = 8
-_LEFT = "It is Ready, and was not looked at since: the hooks are not called"
-_OUTDATED = "Its spec has changed, and the status is about the former: the hooks are not called yet"
 #: What the provider ids of our Nodes begin with; the second is that of other providers of old.
 OUR_PROVIDERS = ("external-cloudstack://", "cloudstack://")
 
-#: Headings of the page on troubleshooting.
-NO_ADDRESS = "A Service has no address"
-TAINTED = "A node stays tainted"
-NOT_DELETED = "A node is not deleted although its VM is gone"
-NOT_READY = "A TargetCluster is not Ready"
-NO_POD = "The pod does not run"
 
-#: Reasons of work that goes on, which need somebody only if they last.
-_UNDER_WAY = frozenset(
-    {"Progressing", "Reconciling", "WaitingForAddress", "Deleting", "AwaitingTakeover"}
-    | {"LeftToNewService", "AwaitingShard", "NewSpec"}
-)
 _PLANNED = frozenset({REASON_PLAN_ONLY, "DeletionPlanned", "ChangesPlanned"})
 #: Reasons of a condition that is not True by somebody's wish.
 _WISHED = frozenset({"Disabled", "Suspended", "NotAsked"})
 #: Conditions that are good when False.
 _GOOD_WHEN_FALSE = frozenset({"Reconciling", "Stalled", "ChangesPlanned"})
-
-
-class Severity(IntEnum):
-    """How bad a trouble is; the page says it in words."""
-
-    FAILS = 0
-    IMPAIRED = 1
-    WAITS = 2
-    PLANNED = 3
-
-    @property
-    def word(self) -> str:
-        """Return the word that the page shows."""
-        return ("Not working", "Impaired", "Waiting", "Planned")[self]
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """One thing that is wrong, of one object or of many.
-
-    Attributes:
-        names: of the first objects, by name; `count` is how many there are.
-        also: more sentences of the same object.
-        section: the heading of the page on troubleshooting.
-        condition: which one says so, where the page on troubleshooting tells them apart.
-        command: what shows more; empty where a name fits no command.
-        since: when it began, as the object says; empty if it does not.
-    """
-
-    severity: Severity
-    kind: str
-    names: tuple[str, ...]
-    reason: str
-    message: str
-    also: tuple[str, ...] = ()
-    section: str = ""
-    command: str = ""
-    since: str = ""
-    condition: str = ""
-    count: int = 1
 
 
 def judge(snapshot: Snapshot, now: float) -> list[Trouble]:
@@ -158,7 +110,7 @@ def _of_services(snapshot: Snapshot, now: float) -> Iterator[Trouble]:
 
 
 def _of_load_balancer(row: LoadBalancerRow, now: float) -> Trouble | None:
-    ready = _find(row.conditions, "Ready")
+    ready = find_said(row.conditions, "Ready")
     command = _describe("service", *row.service.split("/", 1))
     also = tuple(each.message for each in _others(row.conditions, ready) if each.message)
     about = Trouble(
@@ -174,10 +126,10 @@ def _of_load_balancer(row: LoadBalancerRow, now: float) -> Trouble | None:
     )
     if not ready.status:
         message = "Nobody has looked after its load balancer yet: the hooks are not called"
-        return _unanswered(about, row.named, message, now)
-    if row.named.is_outdated:
-        return replace(about, severity=Severity.WAITS, reason="NotAnswered", message=_OUTDATED)
-    planned = _find(row.conditions, "ChangesPlanned")
+        return unanswered(about, row.named, message, now)
+    if trouble := hanging(about, row.named, now) or outdated(about, row.named):
+        return trouble
+    planned = find_said(row.conditions, "ChangesPlanned")
     if ready.status == "True" and planned.status == "True":
         reason, message = planned.reason, f"{ready.message}. {planned.message}"
         return replace(
@@ -202,7 +154,9 @@ def _of_service(row: ServiceRow, now: float, *, has_load_balancer: bool) -> Trou
         _describe("service", row.named.namespace, row.named.name),
         ready.since,
     )
-    if ready.status == "True" or (ready.reason in _UNDER_WAY and has_load_balancer):
+    if trouble := hanging(about, row.named, now):
+        return trouble
+    if ready.status == "True" or (ready.reason in UNDER_WAY and has_load_balancer):
         return None
     if ready.status:
         return replace(about, severity=_severity(ready.reason))
@@ -211,7 +165,7 @@ def _of_service(row: ServiceRow, now: float, *, has_load_balancer: bool) -> Trou
     message = (
         "It has no condition and no load balancer: the hooks are not called, or do not serve it"
     )
-    return _unanswered(about, row.named, message, now)
+    return unanswered(about, row.named, message, now)
 
 
 def _of_nodes(snapshot: Snapshot, now: float) -> Iterator[Trouble]:
@@ -228,7 +182,7 @@ def _of_nodes(snapshot: Snapshot, now: float) -> Iterator[Trouble]:
             yield trouble
         elif instance is None and can_miss and node.provider_id.startswith(OUR_PROVIDERS):
             message = "It has no CloudStackInstance: the hooks are not called"
-            yield from filter(None, [_unanswered(_node(node), node.named, message, now)])
+            yield from filter(None, [unanswered(_node(node), node.named, message, now)])
 
 
 def _node(node: NodeRow) -> Trouble:
@@ -247,7 +201,7 @@ def _of_node(
                 about, reason=warning.reason, message=warning.message, since=warning.last
             )
         message = f"It has the taint {TAINT_UNINITIALIZED}, and no Event says why"
-        return _unanswered(replace(about, since=""), node.named, message, now)
+        return unanswered(replace(about, since=""), node.named, message, now)
     bad = [each for each in instance.conditions if each.status == "False"] if instance else []
     if bad and instance:
         also = tuple(each.message for each in bad[1:])
@@ -282,7 +236,7 @@ def _of_target_clusters(found: Iterable[TargetClusterRow], now: float) -> Iterat
 
 
 def _of_target_cluster(row: TargetClusterRow, now: float) -> Trouble | None:
-    ready = _find(row.conditions, "Ready")
+    ready = find_said(row.conditions, "Ready")
     about = Trouble(
         Severity.FAILS,
         "TargetCluster",
@@ -294,13 +248,10 @@ def _of_target_cluster(row: TargetClusterRow, now: float) -> Trouble | None:
         _describe("targetcluster", row.named.namespace, row.named.name),
         ready.since,
     )
+    if trouble := stale(about, row, now):
+        return trouble
     if not ready.status:
-        message = "It has no status: the hooks are not called"
-        return None if row.suspended else _unanswered(about, row.named, message, now)
-    if row.named.is_outdated:
-        return replace(about, severity=Severity.WAITS, reason="NotAnswered", message=_OUTDATED)
-    if ready.status == "True" and not row.suspended and _is_long_ago(row, now):
-        return replace(about, reason="NotAnswered", message=_LEFT, since=row.last_contact)
+        return None
     bad = [each for each in _others(row.conditions, ready) if each.reason not in _WISHED]
     changed = [each for each in row.conditions if each.type == "ClusterChanged"]
     expiring = [each for each in row.conditions if each.reason == "ExpiringSoon"]
@@ -312,7 +263,7 @@ def _of_target_cluster(row: TargetClusterRow, now: float) -> Trouble | None:
     severity = Severity.FAILS if ready.status == "False" else Severity.IMPAIRED
     return replace(
         about,
-        severity=Severity.WAITS if ready.reason in _UNDER_WAY else severity,
+        severity=Severity.WAITS if ready.reason in UNDER_WAY else severity,
         reason=first.reason,
         message=first.message,
         also=(*also, *row.results),
@@ -321,17 +272,11 @@ def _of_target_cluster(row: TargetClusterRow, now: float) -> Trouble | None:
     )
 
 
-def _is_long_ago(row: TargetClusterRow, now: float) -> bool:
-    """Tell whether a cluster that is Ready was not looked at for several times its interval."""
-    contact = read_time(row.last_contact)
-    return contact is not None and now - contact > max(STALE_SECONDS, 5 * row.interval)
-
-
 def _severity(reason: str) -> Severity:
     """Return how bad it is that an object is not ready."""
     if reason in _PLANNED:
         return Severity.PLANNED
-    return Severity.WAITS if reason in _UNDER_WAY else Severity.FAILS
+    return Severity.WAITS if reason in UNDER_WAY else Severity.FAILS
 
 
 def _others(conditions: Iterable[Said], ready: Said) -> list[Said]:
@@ -347,24 +292,11 @@ def _others(conditions: Iterable[Said], ready: Said) -> list[Said]:
     return [*bad, *(each for each in stalled if each.message != ready.message)]
 
 
-def _unanswered(about: Trouble, named: Named, message: str, now: float) -> Trouble | None:
-    """Return the trouble of an object that nobody answers for; None while it is new."""
-    created = read_time(named.created)
-    if created is None or now - created < UNANSWERED_SECONDS:
-        return None
-    since = about.since or named.created
-    return replace(about, reason="NotAnswered", message=message, since=since)
-
-
 def _cause(conditions: Iterable[Said], ready: Said) -> str:
     """Return the type of the condition that Ready repeats."""
     said = ready.reason, ready.message
     same = (each for each in conditions if (each.reason, each.message) == said)
     return next((each.type for each in same if each.type not in ("Ready", "Stalled")), "")
-
-
-def _find(conditions: Iterable[Said], kind: str) -> Said:
-    return next((each for each in conditions if each.type == kind), Said())
 
 
 def _describe(kind: str, namespace: str, name: str) -> str:

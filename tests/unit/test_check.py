@@ -12,7 +12,7 @@ import pytest
 from hooks.check import NOT_WORKING, report, troubles
 from hooks.kube.client import KubeUnreachable
 from hooks.settings.config import Config
-from hooks.status.trouble import Severity, Trouble
+from hooks.status.model import Severity, Trouble
 from hooks.wsgi import BAD_SETTINGS
 from tests.memory_kube import MemoryKube
 from tests.status_stage import NOW, TROUBLES, Json, well

@@ -9,6 +9,7 @@
 The round ends when all its attempts have ended. The next one sees what they have changed.
 """
 
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import Future, as_completed
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ from hooks.targetclusters.round_lease import is_over
 LOST_AFTER = 600.0
 #: Seconds for which a fault that cannot be repaired is not looked at again, so that others are.
 DOUBTED_FOR = 300.0
-#: Faults that one round looks at closely.
+#: Faults of a kind that one round looks at closely.
 MAX_LOOKS = 20
 
 
@@ -98,7 +99,7 @@ class _Repairs:
         failure: why nothing, or not everything, can be repaired.
         waits: why a repair that is due is not made, by the fault's key.
         planned: in mode Plan, what would be done, by the fault's key.
-        looks: how many faults were looked at closely.
+        looks: how many faults were looked at closely, by kind: those of one hide no other's.
         cannot: the faults that no repair is there for, as long as nobody changes something.
         running: the attempts that were begun, by their ends.
         attempts: what was tried.
@@ -112,7 +113,7 @@ class _Repairs:
     failure: Failure | None = None
     waits: dict[str, str] = field(default_factory=dict)
     planned: dict[str, str] = field(default_factory=dict)
-    looks: int = 0
+    looks: Counter[str] = field(default_factory=Counter[str])
     cannot: list[str] = field(default_factory=list)
     running: dict[Future[Outcome], Record] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
@@ -166,7 +167,7 @@ class _Repairs:
             KubeError: the journal cannot be written.
         """
         healing, considered = self.task.spec.healing, set[str]()
-        while self.looks < MAX_LOOKS:
+        while True:
             now = self.task.clock()
             self.due = decide.next_due(self.kept.journal, faults, self.task.policy, now=now)
             left = [each for each in self.due.records if self._is_worth_a_look(each, considered)]
@@ -178,7 +179,7 @@ class _Repairs:
                 return
             record = left[0]
             considered.add(record.key)
-            self.looks += 1
+            self.looks[record.kind] += 1
             if looked := self._look(record):
                 self.kept, begun, end = self.attempting.begin(self.kept, record, looked)
                 self.running[end] = begun
@@ -192,7 +193,7 @@ class _Repairs:
 
     def _is_worth_a_look(self, record: Record, considered: Container[str]) -> bool:
         """Tell whether to look at a fault: not at one that could not be repaired just now."""
-        if record.key in considered:
+        if record.key in considered or self.looks[record.kind] >= MAX_LOOKS:
             return False
         until, why = self.task.memory.doubts.get(record.key, (0.0, ""))
         if self.task.monotonic() >= until:
@@ -216,7 +217,7 @@ class _Repairs:
             self.attempting.check_current(record, looked.object_id)
         except Doubt as doubt:
             self.waits[record.key] = one_line(doubt, MAX_MESSAGE)
-            self.looks -= doubt.is_cheap
+            self.looks[record.kind] -= doubt.is_cheap
             if doubt.lasts:
                 until = self.task.monotonic() + DOUBTED_FOR
                 self.task.memory.doubts[record.key] = until, self.waits[record.key]

@@ -58,7 +58,7 @@ def test_a_trouble_is_told_among_what_is_well(name: str) -> None:
 
 
 #: Reasons of the page alone; it links the whole section.
-WITHOUT_ROW = {"Serving", "NodeDeletionHeld"}
+WITHOUT_ROW = {"BeingDeleted", "NodeDeletionHeld", "Serving"}
 
 
 def _commands(content: Any) -> list[str]:
