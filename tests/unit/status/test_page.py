@@ -279,7 +279,7 @@ def test_what_cannot_be_read_any_more_is_shown_as_it_was() -> None:
 def test_what_was_never_read_is_not_said_to_be_none() -> None:
     kube = MemoryKube()
     kube.failure = KubeUnreachable("no route")
-    page = read(StatusHook(dependencies(kube)))
+    page = read(StatusHook(dependencies(kube, clock=Clocks())))
     assert "There are none" not in page
     assert page.count("Not read: ") == len(("load balancers", "Nodes", "target clusters", "Events"))
 
