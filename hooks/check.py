@@ -73,11 +73,11 @@ def _not_ready(kube: Kube, deadline: Deadline) -> Iterator[Trouble]:
 def _rollout(deployment: Json) -> str:
     """Say what a rollout lacks, as `kubectl rollout status` waits for it; empty for nothing."""
     status, wanted = part(deployment, "status"), part(deployment, "spec").get("replicas", 1)
-    if status.get("observedGeneration", 0) < part(deployment, "metadata").get("generation", 0):
-        return "its new version is not rolled out yet"
     ready, updated = status.get("readyReplicas", 0), status.get("updatedReplicas", 0)
     if ready < wanted:
         return f"{ready} of {wanted} pods are ready"
+    if status.get("observedGeneration", 0) < part(deployment, "metadata").get("generation", 0):
+        return "its new version is not rolled out yet"
     if updated < wanted or status.get("unavailableReplicas", 0):
         progressing = find_condition(deployment, "Progressing").get("reason") or "not ended"
         return f"{updated} of {wanted} pods are of its new version ({progressing})"

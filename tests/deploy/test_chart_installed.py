@@ -161,9 +161,11 @@ def test_helm_test_says_whether_what_is_installed_works(reader: Reader) -> None:
     passes, log = run_helm_test(reader)
     assert not passes
     assert "0 of 1 pods are ready" in log
-    ready = {"status": {"replicas": 1, "readyReplicas": 1}}
+    deployments, seen = reader.resource("apps/v1", "deployments"), reader.deployment(CLOUD)
+    counts = {"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}
+    ready = {"status": {**counts, "observedGeneration": seen["metadata"]["generation"]}}
     namespace, name = CLOUD
-    reader.resource("apps/v1", "deployments").patch(name, ready, namespace, subresource="status")
+    deployments.patch(name, ready, namespace, subresource="status")
     passes, log = run_helm_test(reader)
     assert passes, log
     assert not reader.resource("v1", "pods").find("cloudstack-check", "kube-system")
