@@ -25,6 +25,8 @@ GOLDEN = Path(__file__).parent / "golden"
 MADE = "2026-03-01T08:00:00Z"
 SINCE = "2026-03-01T09:00:00Z"
 NOW = epoch("2026-03-01T10:20:00Z")
+#: When a target cluster that is well was last looked at.
+LOOKED = timestamp(NOW - 30)
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def healthy(name: str, **status: Any) -> Json:
         condition("Healing", "False", "Disabled", "autoHealing.enabled is false"),
         version="v1.36.1",
         nodes={"ready": 3, "total": 3, "summary": "3/3"},
-        lastContactTime=timestamp(NOW - 30),
+        lastContactTime=LOOKED,
         **status,
     )
 

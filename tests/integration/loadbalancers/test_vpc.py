@@ -166,7 +166,7 @@ def test_a_role_that_may_not_list_items_is_told_and_what_serves_goes_on(
     ready = lb.condition("Ready")
     assert (ready["status"], ready["reason"]) == ("Unknown", "CloudStackRefused")
     assert "listNetworkACLs" in ready["message"]
-    assert len(world.rules()) == 1
+    assert len(world.rules()) == 2
     world.simulator.control.clear_faults()
     lb.wait(hook)
     assert lb.is_ready()

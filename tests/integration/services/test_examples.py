@@ -72,6 +72,7 @@ def test_there_are_examples_of_what_people_ask_for_most() -> None:
         "shared-address",
         "address-changed",
         "several-networks",
+        "internal",
     ]
 
 
