@@ -19,7 +19,7 @@ APART = ("CHANGELOG.md", "tests/", "tools/go/", "requirements")
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for place in (*PLACES, release.CHANGELOG):
+    for place in (*PLACES, release.CHART_VALUES, release.CHANGELOG):
         copy = tmp_path / place
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text((PROJECT / place).read_text())
