@@ -80,6 +80,7 @@ class VmLeases:
 
 
 def _server(url: str) -> str:
-    """Return what a URL says of its server, however it is written: host and path."""
+    """Return what a URL says of its server, however it is written: host, port and path."""
     parts = urlsplit(url)
-    return f"{(parts.hostname or '').rstrip('.')}{parts.path.rstrip('/')}"
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{(parts.hostname or '').rstrip('.')}:{port}{parts.path.rstrip('/')}"
