@@ -66,7 +66,7 @@ class _Account:
 
 def observe(task: HealingTask, journal: Journal, deadline: Deadline) -> Observation:
     """Read what is to be known of faults; what cannot be read stays unknown. Never raises."""
-    account = _open_account(task, deadline)
+    account = open_account(task, deadline)
     nodes = _read_nodes(task.target, deadline)
     cluster = _read_cluster(task, account.cloud, deadline)
     known = cluster if isinstance(cluster, KubernetesCluster) else None
@@ -143,7 +143,7 @@ def _join(failures: list[Failure]) -> Failure | None:
     return replace(failures[0], message=join_sentences(messages, limit=len(messages)))
 
 
-def _open_account(task: HealingTask, deadline: Deadline) -> _Account:
+def open_account(task: HealingTask, deadline: Deadline) -> _Account:
     """Open the CloudStack account, and say what is wrong with it before it is needed."""
     account, accounts = task.spec.cloud_stack, task.memory.accounts
     cloud = None

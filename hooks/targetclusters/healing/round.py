@@ -23,7 +23,7 @@ from hooks.kube.client import Conflict, KubeError
 from hooks.targetclusters.healing.attempts import Attempting, Doubt, Looked, Outrun
 from hooks.targetclusters.healing.finishing import Finishing
 from hooks.targetclusters.healing.journal_lease import KeptJournal
-from hooks.targetclusters.healing.observing import observe, unread
+from hooks.targetclusters.healing.observing import observe, open_account, unread
 from hooks.targetclusters.healing.plan import bounds, decide
 from hooks.targetclusters.healing.plan.journal import Unreadable
 from hooks.targetclusters.healing.plan.model import (
@@ -233,6 +233,9 @@ class _Repairs:
 def _why_impossible(task: HealingTask) -> Failure | None:
     """Say why nothing can be repaired at all; None if it can."""
     if not task.memory.lease.is_possible:
+        account = open_account(task, Deadline(CALL_SECONDS)).failure
+        if account is not None and account.reason == "NoAccount":
+            return account  # what its author can mend comes first
         message = "the operator has no namespace (POD_NAMESPACE) to keep count of repairs in"
         return Failure("secret", "NoJournal", message)
     return None

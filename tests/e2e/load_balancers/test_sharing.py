@@ -119,7 +119,7 @@ def test_a_service_that_is_replaced_by_force_keeps_its_place(shop: Namespace, pl
         shop.cluster.kubectl("replace", "--force", "-f", "-", stdin=written)
         until(lambda: len(shop.load_balancers.list(shop.name)) == 2, "the old one is gone")
         assert address_of(shop, "web", "mail") == address
-    [after] = place.rules_of(shop, "web")
+    [after] = until(lambda: place.rules_of(shop, "web"), "the rule is the new one's")
     assert after["id"] == before["id"]
     assert watch.always_there(before["id"])
     assert users(place, address) == {"web", "mail"}
