@@ -242,7 +242,11 @@ def test_an_object_that_is_no_longer_selected_is_finalized(scene: Scene) -> None
     scene.answers("finalize", {"finalized": True})
     scene.decorate(hooks=["sync", "finalize"], children=[("parts", "InPlace")])
     scene.service()
-    _found(scene)
+    # What its watch has not brought yet, Metacontroller does not delete.
+    scene.until(
+        lambda: any(any(call.request["attachments"].values()) for call in scene.calls("sync")),
+        "the part was seen",
+    )
     scene.services.patch(scene.name, {"metadata": {"labels": {LABEL: None}}}, "default")
 
     def released() -> bool:
