@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 
@@ -64,15 +65,15 @@ def read_node(node: Json) -> NodeState:
         is_ready=is_true(node, "Ready"),
         provider_id=provider_id if isinstance(provider_id, str) else "",
         cordoned=bool(spec.get("unschedulable")),
-        left_alone=str(marks.get(ANNOTATION_HEAL, "true")).strip().lower() != "true",
+        left_alone=is_left_alone(marks),
         control_plane=any(label in labels(node) for label in _CONTROL_PLANE),
         leaving=_leaving(node),
         allowed=str(marks.get(ANNOTATION_HEAL, "")).strip().lower() == "true",
         addresses=_addresses(node),
         system_uuid=one_line(part(node, "status", "nodeInfo").get("systemUUID"), _MAX_NAME),
         zone=one_line(labels(node).get(LABEL_ZONE), _MAX_NAME),
-        created=_time(metadata.get("creationTimestamp")),
-        changed=_time(find_condition(node, "Ready").get("lastTransitionTime")),
+        created=read_moment(metadata.get("creationTimestamp")),
+        changed=read_moment(find_condition(node, "Ready").get("lastTransitionTime")),
     )
 
 
@@ -82,6 +83,11 @@ def read_name(name: object) -> str:
     if _NAME.fullmatch(text):
         return text
     return f"not-a-name-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:16]}"
+
+
+def is_left_alone(marks: Mapping[str, object]) -> bool:
+    """Tell whether a Node's or a pod's annotations forbid repairs: whatever is not "true" does."""
+    return str(marks.get(ANNOTATION_HEAL, "true")).strip().lower() != "true"
 
 
 def _leaving(node: Json) -> str:
@@ -100,5 +106,6 @@ def _addresses(node: Json) -> tuple[str, ...]:
     return tuple(found[:_MAX_ADDRESSES])
 
 
-def _time(value: object) -> float | None:
+def read_moment(value: object) -> float | None:
+    """Read a time in epoch seconds; None where it is missing or malformed."""
     return read_time(value) if isinstance(value, str) else None

@@ -11,9 +11,7 @@ from hooks.http.texts import one_line
 from hooks.kube.client import Conflict, Kube, KubeError, KubeRefused, NotFound
 from hooks.kube.kinds import POD
 from hooks.kube.objects import annotations, find_condition, is_deleting, is_true, items, part
-from hooks.kube.times import read_time
-from hooks.names import ANNOTATION_HEAL
-from hooks.targetclusters.healing.nodes import read_name
+from hooks.targetclusters.healing.nodes import is_left_alone, read_moment, read_name
 from hooks.targetclusters.healing.plan.model import IllPod
 from hooks.targetclusters.healing.plan.pods import MIN_RESTARTS, PodState
 
@@ -81,14 +79,14 @@ def delete_pod(target: Kube, pod: IllPod, deadline: Deadline) -> Outcome:
 def read_pod(namespace: str, pod: Json) -> PodState:
     """Read a pod, as a list of its namespace or its own path has it."""
     metadata, spec, status = part(pod, "metadata"), part(pod, "spec"), part(pod, "status")
-    created = _time(metadata.get("creationTimestamp")) or 0.0
-    turned = _time(find_condition(pod, "Ready").get("lastTransitionTime"))
-    ends = _time(metadata.get("deletionTimestamp"))
+    created = read_moment(metadata.get("creationTimestamp")) or 0.0
+    turned = read_moment(find_condition(pod, "Ready").get("lastTransitionTime"))
+    ends = read_moment(metadata.get("deletionTimestamp"))
     containers = list(_containers(status))
     crashes = [each for container in containers if (each := _crash(container)) is not None]
     crashed, ran = max(crashes, default=(None, 0.0))
-    started = _time(status.get("startTime"))
-    left_alone = str(annotations(pod).get(ANNOTATION_HEAL, "true")).strip().lower() != "true"
+    started = read_moment(status.get("startTime"))
+    left_alone = is_left_alone(annotations(pod))
     return PodState(
         namespace=namespace,
         name=one_line(metadata.get("name"), _MAX_NAME),
@@ -143,11 +141,7 @@ def _crash(container: Json) -> tuple[float, float] | None:
     if type(restarts) is not int or restarts < MIN_RESTARTS:
         return None
     last = part(container, "lastState", "terminated")
-    began, ended = _time(last.get("startedAt")), _time(last.get("finishedAt"))
+    began, ended = read_moment(last.get("startedAt")), read_moment(last.get("finishedAt"))
     if began is None or ended is None or last.get("reason") == "Unknown":
         return None
     return ended, ended - began
-
-
-def _time(value: object) -> float | None:
-    return read_time(value) if isinstance(value, str) else None
