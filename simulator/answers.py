@@ -39,7 +39,8 @@ def write_error(envelope: str, error: ApiError, form: str) -> Reply:
     inner: dict[str, Any] = {"uuidList": [], "errorcode": error.code}
     if error.detail is not None:
         inner["cserrorcode"] = error.detail
-    inner["errortext"] = error.text
+    if error.text:
+        inner["errortext"] = error.text
     headers = {} if error.code == 401 else {"X-Description": _header(error.text)}
     if form.lower() == "json":
         return Reply(error.code, _json({envelope: inner}), JSON, headers)

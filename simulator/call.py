@@ -22,6 +22,7 @@ from simulator.model import (
     LoadBalancerRule,
     PortForwardingRule,
     Project,
+    SslCertificate,
     User,
     VirtualMachine,
 )
@@ -29,6 +30,8 @@ from simulator.parameters import ENVELOPE, Arguments, Parameter, Version, unpack
 from simulator.world import World
 
 MAX_PAGE_SIZE = 500
+#: What a caller may change only if it is the caller's; VMs are checked for more.
+OWNED = (KubernetesCluster, LoadBalancerRule, FirewallRule, PortForwardingRule, SslCertificate)
 T = TypeVar("T")
 Answer = dict[str, Any]
 Handler = Callable[["Call"], Answer | Work]
@@ -299,7 +302,7 @@ def resolve(
 
 
 def check_access(call: Call, entities: Mapping[str, list[object]]) -> None:
-    """Refuse to change another account's VM, cluster or rule, or a VM that is expunged."""
+    """Refuse to change what is another account's, or a VM that is expunged."""
     for resource in (resource for resources in entities.values() for resource in resources):
         if isinstance(resource, VirtualMachine):
             if resource not in call.world.vms:
@@ -307,7 +310,5 @@ def check_access(call: Call, entities: Mapping[str, list[object]]) -> None:
                     f"Unable to find UUID for id [{resource.number}] of type [VirtualMachine]"
                 )
             call.check_owner(resource.account)
-        if isinstance(
-            resource, (KubernetesCluster, LoadBalancerRule, FirewallRule, PortForwardingRule)
-        ):
+        if isinstance(resource, OWNED):
             call.check_owner(resource.account)

@@ -14,7 +14,7 @@ from simulator.state import dump
 from simulator.world import World
 
 KEPT_CALLS = 200_000
-HIDDEN = frozenset({"apikey", "signature", "sessionkey"})
+HIDDEN = frozenset({"apikey", "signature", "sessionkey", "privatekey"})
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Control:
         account: str | None,
         cost: Cost,
     ) -> None:
-        """Record a call, without its key and signature; status 0 means that it got no answer."""
+        """Record a call, without its keys and signature; status 0 means that it got no answer."""
         job = cost.job
         started = {} if job is None else {"job": job.id, "due": job.due}
         shown = {

@@ -11,6 +11,7 @@ class ApiError(Exception):
         self.detail = detail
 
 
+INTERNAL_ERROR = "Internal error executing command, please contact your system administrator"
 UNAUTHORIZED = "unable to verify user credentials and/or request signature"
 NOT_OWNER = "Caller does not have permission to operate with provided resource."
 

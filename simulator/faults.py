@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from simulator.errors import ApiError
+from simulator.errors import INTERNAL_ERROR, ApiError
 from simulator.registry import REGISTRY
 
 KINDS = frozenset(
@@ -40,7 +40,7 @@ class Fault:
     command: str
     kind: str
     code: int = 530
-    text: str = "Internal error executing command, please contact your system administrator"
+    text: str = INTERNAL_ERROR
     left: int | None = 1
     skip: int = 0
     when: dict[str, str] = field(default_factory=dict)

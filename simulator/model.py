@@ -298,6 +298,7 @@ class LoadBalancerRule(Owned):
     description: str = ""
     members: list[Member] = field(default_factory=list)
     policies: "list[StickinessPolicy]" = field(default_factory=list)
+    certificate: "SslCertificate | None" = None
 
     @property
     def state(self) -> str:
@@ -357,6 +358,16 @@ class PortForwardingRule(Owned):
     guest: str
     cidrs: list[str] = field(default_factory=list)
     state: str = "Add"
+
+
+@dataclass(eq=False, slots=True)
+class SslCertificate(Entity):
+    """A certificate that was uploaded with its key, which nobody sees again; `chain` is PEM too."""
+
+    account: Account
+    pem: str
+    chain: str | None
+    fingerprint: str
 
 
 @dataclass(eq=False, slots=True)

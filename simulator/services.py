@@ -4,19 +4,29 @@ import json
 from typing import Any
 
 from simulator.model import NetworkOffering, Zone
+from simulator.parameters import Version
 
 
-def view_service(name: str, offering: NetworkOffering, zone: Zone) -> dict[str, Any]:
+def view_service(
+    name: str, offering: NetworkOffering, zone: Zone, version: Version
+) -> dict[str, Any]:
     """Show a service of a network with its provider and capabilities."""
     capabilities = INTERNAL if offering.internal and name == "Lb" else CAPABILITIES.get(name, {})
+    hidden = frozenset() if terminates_tls(offering, version) else frozenset({"SslTermination"})
     return {
         "name": name,
         "provider": [{"name": provider_of(name, offering, zone)}],
         "capability": [
             {"name": key, "value": value, "canchooseservicecapability": False}
             for key, value in capabilities.items()
+            if key not in hidden
         ],
     }
+
+
+def terminates_tls(offering: NetworkOffering, version: Version) -> bool:
+    """Tell whether rules take certificates: those of routers do since 4.22 (from its sources)."""
+    return version >= (4, 22) and not offering.internal
 
 
 def provider_of(name: str, offering: NetworkOffering, zone: Zone | None = None) -> str:

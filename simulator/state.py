@@ -14,6 +14,7 @@ from simulator.model import (
     NetworkAclItem,
     NetworkAclList,
     PortForwardingRule,
+    SslCertificate,
     VirtualMachine,
 )
 from simulator.world import World
@@ -39,6 +40,7 @@ def dump(world: World) -> dict[str, Any]:
         "loadbalancers": [dump_rule(balancer) for balancer in internal],
         "firewallrules": [dump_firewall_rule(rule) for rule in world.firewall_rules],
         "portforwardingrules": [dump_forwarding(rule) for rule in world.forwarding_rules],
+        "certificates": [dump_certificate(one) for one in world.certificates],
         "projects": [{"id": project.id, "name": project.name} for project in world.projects],
         "jobs": {
             "total": len(world.jobs),
@@ -165,8 +167,21 @@ def dump_rule(rule: LoadBalancerRule) -> dict[str, Any]:
             {"id": policy.id, "methodname": policy.method, "params": dict(policy.parameters)}
             for policy in rule.policies
         ],
+        "certificate": None if rule.certificate is None else rule.certificate.id,
         "tags": dict(rule.tags),
         **owner_of(rule.account),
+    }
+
+
+def dump_certificate(one: SslCertificate) -> dict[str, Any]:
+    """Show a certificate."""
+    return {
+        "id": one.id,
+        "name": one.name,
+        "fingerprint": one.fingerprint,
+        "certificate": one.pem,
+        "certchain": one.chain,
+        **owner_of(one.account),
     }
 
 

@@ -13,7 +13,8 @@ from typing import Literal
 
 Kind = Literal[
     "address", "rule", "deletion", "firewall", "acl", "release", "assignment", "removal",
-    "stickiness", "tags", "vm", "start", "stop", "forced stop", "reboot", "forced reboot",
+    "stickiness", "certificate", "tags", "vm", "start", "stop", "forced stop", "reboot",
+    "forced reboot",
 ]  # fmt: skip
 
 # Seconds that each kind takes alone.
@@ -27,6 +28,7 @@ ALONE: dict[Kind, float] = {
     "assignment": 0.12,
     "removal": 0.12,
     "stickiness": 0.16,
+    "certificate": 0.14,
     "tags": 0.027,
     "vm": 2.0,
     "start": 2.1,
@@ -38,6 +40,7 @@ ALONE: dict[Kind, float] = {
 OTHER_JOB = 0.05  # of any other kind
 BALANCER_START = 1.5  # more for the first member at an internal address, which starts a VM
 BALANCER_STOP = 1.5  # more for the last load balancer there, with which the VM goes
+REPLACED_CERTIFICATE = 0.14  # more for one in the place of another: the router is told twice
 RELEASED_RULE = 0.2  # more for each rule that is deleted with an address
 RELEASED_MEMBER = 0.0015  # more for each member of the rules that are left, at each rule deleted
 ASSIGNED_MEMBER = 0.0042  # more for each member that is added
@@ -58,8 +61,11 @@ READ_TOGETHER = 0.45  # more, as a share, for each other list of members under w
 
 #: Kinds that lock nothing.
 _FREE = frozenset(
-    {"acl", "stickiness", "tags", "vm", "start", "stop", "forced stop", "reboot", "forced reboot"}
-)
+    {
+        "acl", "stickiness", "certificate", "tags", "vm", "start", "stop", "forced stop", "reboot",
+        "forced reboot",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ class Load:
         members: of those rules, or in the network's configuration after an assignment, or of the
             rule that members are removed from, or of the rules that stay on a rule's address.
         added: members that are added.
-        more: seconds that a VM takes which this starts or stops.
+        more: seconds that a VM takes which this starts or stops, or a certificate that goes.
     """
 
     kind: Kind

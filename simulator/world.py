@@ -22,6 +22,7 @@ from simulator.model import (
     PortForwardingRule,
     Project,
     ServiceOffering,
+    SslCertificate,
     StickinessPolicy,
     Template,
     User,
@@ -125,6 +126,7 @@ class World:
         self.firewall_rules: Table[FirewallRule] = Table()
         self.forwarding_rules: Table[PortForwardingRule] = Table()
         self.policies: Table[StickinessPolicy] = Table()
+        self.certificates: Table[SslCertificate] = Table()
         #: Rules that are gone, whose tags the server still has.
         self.tagged_remains: Table[LoadBalancerRule] = Table()
         #: Lists of ACL items for whose next number a call that is not yet answered has looked.
@@ -156,6 +158,7 @@ class World:
             "firewallrule": self.firewall_rules,
             "portforwardingrule": self.forwarding_rules,
             "policy": self.policies,
+            "certificate": self.certificates,
         }
 
     def number(self, kind: str) -> int:

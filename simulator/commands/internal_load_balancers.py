@@ -9,7 +9,7 @@ from typing import Any
 from simulator.building import take_internal
 from simulator.call import Answer, Call
 from simulator.commands.load_balancers import ALGORITHMS, delete_work, drop_rule
-from simulator.errors import ApiError, invalid
+from simulator.errors import INTERNAL_ERROR, ApiError, invalid
 from simulator.jobs import Work
 from simulator.model import Address, InternalLoadBalancer, LoadBalancerRule, Network
 from simulator.registry import command
@@ -179,9 +179,7 @@ def update_load_balancer(call: Call) -> Work:
 def list_load_balancers(call: Call) -> Answer:
     """List internal load balancers, the oldest first; a source address as filter is an error."""
     if call.args.text("sourceipaddress"):
-        raise ApiError(
-            530, "Internal error executing command, please contact your system administrator"
-        )
+        raise ApiError(530, INTERNAL_ERROR)
     found = [
         each
         for each in call.visible(internal_ones(call))

@@ -200,7 +200,8 @@ def update_load_balancer_rule(call: Call) -> Work:
     """Change a rule in place; any algorithm is accepted, and no change is an error.
 
     An empty list of ranges takes them all off. The job shows the state `Add`, whatever it is.
-    That of an internal load balancer fails, and has changed the algorithm.
+    Another protocol than `ssl` takes the certificate off. That of an internal load balancer fails,
+    and has changed the algorithm.
     """
     rule = required_rule(call)
     args = call.args
@@ -218,6 +219,7 @@ def update_load_balancer_rule(call: Call) -> Work:
         if protocol == "udp" and not can_udp(rule.network):
             raise invalid(f"Modifications in lb rule {rule.text} are not supported.")
         rule.protocol = protocol
+        rule.certificate = rule.certificate if protocol == "ssl" else None
         rule.algorithm = args.text("algorithm") or rule.algorithm
         rule.name = args.text("name") or rule.name
         rule.description = args.text("description") or rule.description

@@ -158,7 +158,8 @@ def view_network(call: Call, network: Network) -> dict[str, Any]:
         "acltype": "Account",
         **view_owner(network.account),
         "service": [
-            view_service(name, network.offering, network.zone) for name in network.offering.services
+            view_service(name, network.offering, network.zone, call.world.version)
+            for name in network.offering.services
         ],
         "networkdomain": network_domain(network.account),
         "restartrequired": False,

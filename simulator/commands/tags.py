@@ -48,11 +48,11 @@ MAX_TEXT = 255
 )
 def create_tags(call: Call) -> Work:
     """Add tags to resources: all, or none if one resource has a key already."""
-    shown, table = kind_of(call.args.required("resourcetype"))
     ids = call.args.items("resourceids")
     wanted = call.args.pairs("tags")
 
     def finish() -> Result:
+        shown, table = kind_of(call.args.required("resourcetype"))
         if shown.lower() in UNTAGGED:
             raise invalid(f"The resource type {shown} doesn't support resource tags")
         resources = [taggable(call, table, shown, entity_id) for entity_id in ids]

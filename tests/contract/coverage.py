@@ -25,6 +25,17 @@ COVERED = {
         "test_kubernetes_clusters::test_an_unknown_cluster_is_refused_at_once"
     ),
     "addNicToVirtualMachine": "test_virtual_machines::test_nics_are_listed_added_and_removed",
+    "assignCertToLoadBalancer": (
+        "test_certificates::test_another_certificate_is_assigned_only_if_forced"
+    ),
+    "deleteSslCert": (
+        "test_certificates::test_a_certificate_is_deleted_when_no_rule_has_it_and_outlives_its_rule"
+    ),
+    "listSslCerts": "test_certificates::test_a_list_needs_one_of_its_filters",
+    "removeCertFromLoadBalancer": "test_certificates::test_a_certificate_is_removed_once",
+    "uploadSslCert": (
+        "test_certificates::test_a_key_of_another_kind_or_of_another_certificate_is_refused"
+    ),
     "assignToLoadBalancerRule": (
         "test_load_balancers::test_protocol_name_and_algorithm_change_in_place"
     ),
