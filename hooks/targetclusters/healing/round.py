@@ -284,6 +284,6 @@ def _present(journal: Journal, faults: Iterable[Fault], evidence: Evidence) -> t
     unread = (
         each.key
         for each in journal.records.values()
-        if each.kind not in evidence.known and each.since
+        if each.is_known and each.kind not in evidence.known and each.since
     )
     return (*(key for key in journal.records if key in there), *unread)

@@ -8,7 +8,7 @@ from hooks.http.texts import join_sentences, shorten
 from hooks.kube.conditions import Condition, Status
 from hooks.kube.objects import annotations, find_condition, part
 from hooks.kube.times import CLOCK_SLACK, moment, read_past, timestamp
-from hooks.targetclusters.healing.plan.model import Attempt, HealingResult, Record
+from hooks.targetclusters.healing.plan.model import REPAIRS, Attempt, HealingResult, Record
 from hooks.targetclusters.health.model import Nodes, ProbeResult, ReadyCount
 from hooks.targetclusters.plan.facts import Facts
 
@@ -127,7 +127,7 @@ def _fault(record: Record, result: HealingResult, facts: Facts) -> Json:
     if record.attempts and not is_given_up and record.next_try > facts.now:
         fault["nextTry"] = timestamp(record.next_try)
     for name, text in (
-        ("repair", record.repair),
+        ("repair", record.repair if record.repair in REPAIRS else ""),
         ("lastOutcome", record.outcome),
         ("waits", "" if is_given_up else result.waits.get(record.key, "")),
         ("planned", result.planned.get(record.key, "")),
@@ -192,8 +192,8 @@ def _is_worth_a_look(facts: Facts, latest: HealingResult) -> bool:
     if probe is None or probe.failure is not None or not isinstance(probe.nodes, Nodes):
         return True
     is_down = probe.nodes.count.ready < probe.nodes.count.total
-    known = latest.journal is not None and not latest.journal.records
-    return is_down or not known or latest.failure is not None or _may_have_ill_pods(facts, probe)
+    is_quiet = latest.journal is not None and latest.journal.is_quiet
+    return is_down or not is_quiet or latest.failure is not None or _may_have_ill_pods(facts, probe)
 
 
 def _may_have_ill_pods(facts: Facts, probe: ProbeResult) -> bool:

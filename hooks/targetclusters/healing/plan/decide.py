@@ -129,10 +129,10 @@ def remember(journal: Journal, evidence: Evidence, faults: Iterable[Fault], look
         gone_since = noted.gone_since
         is_gone = gone_since is not None and look.now - gone_since >= FORGET_AFTER
         is_over = is_gone or not each.attempts
-        if key not in there and is_over and not each.by and each.owed_at is None:
+        if key not in there and is_over and each.is_settled:
             del records[key]
     for key, fault in there.items():
-        if key not in records and len(records) < MAX_RECORDS:
+        if key not in records and _has_room(records):
             records[key] = _noted(Record(fault.kind, fault.object), fault, look)
     started = min(journal.started or look.now, look.now + CLOCK_SLACK)
     return replace(journal, records=records, again=max(again, journal.again), started=started)
@@ -241,6 +241,17 @@ def lose(record: Record) -> Record:
     """Return the record of an attempt whose process ended before it did: it counts."""
     outcome = "not known: the operator ended during the repair"
     return replace(record, outcome=record.outcome or outcome, by="")
+
+
+def _has_room(records: dict[str, Record]) -> bool:
+    """Tell whether one more is remembered; the oldest that another version wrote gives way."""
+    if len(records) < MAX_RECORDS:
+        return True
+    strange = [each for each in records.values() if not each.is_known and each.is_settled]
+    if not strange:
+        return False
+    del records[min(strange, key=lambda each: each.seen_at or 0.0).key]
+    return True
 
 
 def _begun_again(record: Record) -> Record:

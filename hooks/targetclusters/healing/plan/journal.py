@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import msgspec
 
+from hooks.http.bounded_json import Json
 from hooks.http.texts import shorten
-from hooks.targetclusters.healing.plan.model import Journal, Machine, Record
+from hooks.targetclusters.healing.plan.model import Journal, Record
+from hooks.targetclusters.healing.plan.versions import read_fields, write_fields
 
 #: Bytes of a journal: Kubernetes takes 256 KiB of annotations, and there is one more.
 MAX_BYTES = 220 * 1024
@@ -18,12 +20,8 @@ class Unreadable(Exception):
     """The text is no journal: what was tried is not known, so nothing may be."""
 
 
-class _Written(msgspec.Struct, forbid_unknown_fields=True):
-    records: list[Record]
-    again: float = 0.0
-    started: float = 0.0
-    machines: tuple[Machine, ...] = ()
-    place: str = ""
+class _Read(msgspec.Struct):
+    records: list[Json]
 
 
 def read_journal(text: str) -> Journal:
@@ -31,21 +29,39 @@ def read_journal(text: str) -> Journal:
     if not text:
         return Journal()
     try:
-        found = msgspec.json.decode(text, type=_Written)
+        found = msgspec.json.decode(text, type=Json)
+        read = [read_fields(each, Record) for each in msgspec.convert(found, _Read).records]
+        journal = read_fields({**found, "records": {}}, Journal)
     except msgspec.DecodeError as error:
         raise Unreadable(f"is no journal of repairs: {error}") from None
-    records = {each.key: each for each in found.records}
-    return Journal(records, found.again, found.started, found.machines, found.place)
+    return replace(journal, records={each.key: each for each in read})
 
 
 def write_journal(journal: Journal) -> str:
-    """Write a journal, the same text for the same content, with shorter outcomes if it is long."""
-    records = [journal.records[key] for key in sorted(journal.records)]
-    written = _Written(records, journal.again, journal.started, journal.machines, journal.place)
-    text = msgspec.json.encode(written)
+    """Write a journal, the same text for the same content.
+
+    One that is too long has shorter outcomes. If that is not enough, what only another version of
+    the operator knows goes, except what is being done or owed.
+    """
+    text = _write(journal)
     if len(text) > MAX_BYTES:
-        written.records = [
-            replace(each, outcome=shorten(each.outcome, SHORT_OUTCOME)) for each in records
-        ]
-        text = msgspec.json.encode(written)
+        journal = _with(journal, [_shortened(each) for each in journal.records.values()])
+        text = _write(journal)
+    if len(text) > MAX_BYTES:
+        kept = [each for each in journal.records.values() if each.is_known or not each.is_settled]
+        journal = _with(journal, [replace(each, unknown={}) for each in kept])
+        text = _write(replace(journal, unknown={}))
     return text.decode()
+
+
+def _write(journal: Journal) -> bytes:
+    records = [write_fields(journal.records[key]) for key in sorted(journal.records)]
+    return msgspec.json.encode({**write_fields(replace(journal, records={})), "records": records})
+
+
+def _with(journal: Journal, records: list[Record]) -> Journal:
+    return replace(journal, records={each.key: each for each in records})
+
+
+def _shortened(record: Record) -> Record:
+    return replace(record, outcome=shorten(record.outcome, SHORT_OUTCOME))

@@ -3,17 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
+from hooks.http.bounded_json import Json
 from hooks.targetclusters.healing.plan.windows import ALWAYS_OPEN, Opening
 from hooks.targetclusters.health.model import Failure
 from hooks.targetclusters.request import IntOrPercent
 
 #: The faults that are repaired.
 FaultKind = Literal["NodeNotReady", "ClusterNotRunning", "ControlPlaneStopped", "PodNotReady"]
+KINDS: frozenset[str] = frozenset(get_args(FaultKind))
 #: What is done for them. StopStart is a stop, and a start once the VM is stopped.
 CloudRepair = Literal["StartVM", "RebootVM", "StopStartVM", "StartCluster"]
 Repair = CloudRepair | Literal["DeletePod"]
+REPAIRS: frozenset[str] = frozenset((*get_args(CloudRepair), "DeletePod"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,7 @@ class Record:
     """What is known of a fault, in epoch seconds.
 
     Attributes:
+        kind, repair: may be of another version of the operator, and not known here.
         since: when it was seen first; None while it is not there.
         gone_since: since when it is not there; None while it is.
         seen_at: when it was last looked for, to a minute. After a gap, what lasted begins anew.
@@ -168,9 +172,10 @@ class Record:
         by: the process that tries right now; empty for none.
         owed_at: when a start of the VM is due that a stop of ours owes it; None for no such start.
         control_plane: it is of a node of the control plane, as far as is known.
+        unknown: fields that another version has written.
     """
 
-    kind: FaultKind
+    kind: str
     object: str
     since: float | None = None
     gone_since: float | None = None
@@ -179,18 +184,29 @@ class Record:
     attempts: int = 0
     tried_at: float | None = None
     next_try: float = 0.0
-    repair: Repair | Literal[""] = ""
+    repair: str = ""
     vm: str = ""
     ended_at: float | None = None
     outcome: str = ""
     by: str = ""
     owed_at: float | None = None
     control_plane: bool = False
+    unknown: Json = field(default_factory=dict)
 
     @property
     def key(self) -> str:
         """Return what tells the fault from others."""
         return f"{self.kind}/{self.object}"
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether this version knows such faults."""
+        return self.kind in KINDS
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether nothing is being done for it, and nothing is owed."""
+        return not self.by and self.owed_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +219,7 @@ class Journal:
         started: when the cluster was first looked at; 0 for never.
         machines: the VMs of the control plane, when it was last read.
         place: where the kubeconfig led to then; empty for nowhere yet.
+        unknown: fields that another version of the operator has written.
     """
 
     records: Mapping[str, Record] = field(default_factory=lambda: MappingProxyType({}))
@@ -210,6 +227,12 @@ class Journal:
     started: float = 0.0
     machines: tuple[Machine, ...] = ()
     place: str = ""
+    unknown: Json = field(default_factory=dict)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether no fault is remembered that is to be looked for."""
+        return all(each.is_settled and not each.is_known for each in self.records.values())
 
     @property
     def open(self) -> tuple[Record, ...]:
@@ -256,9 +279,9 @@ class Attempt:
         text: for people, with CloudStack's words where it refused.
     """
 
-    kind: FaultKind
+    kind: str
     object: str
-    repair: Repair | Literal[""]
+    repair: str
     verdict: str
     text: str
 

@@ -11,27 +11,32 @@ from types import MappingProxyType
 import msgspec
 
 from hooks.http.backoff import delay
+from hooks.http.bounded_json import Json
 from hooks.kube.times import CLOCK_SLACK
 from hooks.targetclusters.healing.plan.decide import FORGET_AFTER
 from hooks.targetclusters.healing.plan.journal import Unreadable
 from hooks.targetclusters.healing.plan.model import Policy
+from hooks.targetclusters.healing.plan.versions import read_fields, write_fields
 
 #: Attempts on a VM that are remembered; more than any maxRetry.
 MAX_TIMES = 100
 
 
-class Tries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, slots=True)
+class Tries:
     """What was tried on one VM, in epoch seconds.
 
     Attributes:
         times: when each attempt was begun.
         busy_until: until when the last one may run; 0 once it has ended.
         by: the process that made the last one.
+        unknown: fields that another version of the operator has written.
     """
 
     times: tuple[float, ...] = ()
     busy_until: float = 0.0
     by: str = ""
+    unknown: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +85,12 @@ def why_not(tries: Tries, policy: Policy, *, again: float, now: float) -> str:
 
 def begun(tries: Tries, by: str, *, now: float, until: float) -> Tries:
     """Return the tries with one that a process begins now and ends by `until`."""
-    return Tries((*tries.times, now)[-MAX_TIMES:], until, by)
+    return replace(tries, times=(*tries.times, now)[-MAX_TIMES:], busy_until=until, by=by)
 
 
 def ended(tries: Tries, *, sent: bool) -> Tries:
     """Return the tries once the last has ended; what was surely not sent counts as none."""
-    return Tries(tries.times if sent else tries.times[:-1])
+    return replace(tries, times=tries.times if sent else tries.times[:-1], busy_until=0.0, by="")
 
 
 def read_tries(text: str) -> TriesByVm:
@@ -93,11 +98,13 @@ def read_tries(text: str) -> TriesByVm:
     if not text:
         return TriesByVm()
     try:
-        return TriesByVm(msgspec.json.decode(text, type=dict[str, Tries]))
+        found = msgspec.json.decode(text, type=dict[str, Json])
+        return TriesByVm({key: read_fields(each, Tries) for key, each in found.items()})
     except msgspec.DecodeError as error:
         raise Unreadable(f"is no account of repairs: {error}") from None
 
 
 def write_tries(tries: TriesByVm) -> str:
     """Write what was tried, the same text for the same content."""
-    return msgspec.json.encode(dict(sorted(tries.vms.items()))).decode()
+    written = {key: write_fields(each) for key, each in sorted(tries.vms.items())}
+    return msgspec.json.encode(written).decode()
