@@ -74,7 +74,7 @@ def test_a_tier_gets_another_list_or_the_same_and_the_items_stay_in_the_former(
 def test_a_list_that_a_tier_has_cannot_be_deleted(cloud: Cloud, tier: Json, acl_list: Json) -> None:
     assert tier["aclid"] == acl_list["id"]
     text = cloud.failed("deleteNetworkACLList", 530, id=acl_list["id"])
-    assert text.startswith("ACL is still associated with 1 tier(s).")
+    assert text.startswith("ACL is still associated with ")
 
 
 def test_a_deleted_list_takes_its_items_along(cloud: Cloud, maker: Maker, vpc: Json) -> None:
