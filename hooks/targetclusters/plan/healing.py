@@ -1,6 +1,6 @@
 """Decides what to answer about repairs, and when a round of healing is due."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hooks import names
 from hooks.http.bounded_json import Json
@@ -21,6 +21,8 @@ CHECK_EVERY = 600.0
 _MAX_NAMED = 20
 _MAX_IN_MESSAGE = 3
 _MAX_TEXT = 512
+#: The field of the status with the starts that are owed.
+OWED = "owedStarts"
 #: Reasons of a condition that says nothing of faults.
 _SILENT = ("Disabled", "Suspended", "Pending", "")
 
@@ -48,10 +50,13 @@ def decide(facts: Facts) -> HealingDecision:
     """Decide what to answer about repairs, and whether a round is due."""
     before = part(facts.status, "healing")
     if not facts.spec.healing.enabled:
-        return HealingDecision(_condition("False", "Disabled", "autoHealing.enabled is false"), {})
+        condition = _condition("False", "Disabled", "autoHealing.enabled is false")
+        owed = {key: before[key] for key in (OWED,) if key in before}
+        return HealingDecision(_with_owed(condition, owed), owed)
     if facts.spec.suspend:
         message = "spec.suspend stops every write to the cluster and to CloudStack"
-        return HealingDecision(_condition("False", "Suspended", message), before)
+        condition = _condition("False", "Suspended", message)
+        return HealingDecision(_with_owed(condition, before), before)
     latest, status = facts.healing.latest, before
     events: tuple[tuple[str, str], ...] = ()
     condition = _condition_before(facts)
@@ -60,7 +65,8 @@ def decide(facts: Facts) -> HealingDecision:
         if not facts.is_counted(latest, recorded):
             events = tuple(_attempt_event(attempt) for attempt in latest.attempts)
         if recorded == moment(latest.started_at) or not facts.is_counted(latest, recorded):
-            status, condition = write_healing(latest, facts), judge(latest)
+            status = write_healing(latest, facts)
+            condition = _with_owed(judge(latest), status)
     wait = facts.healing.poll_delay(facts.monotonic)
     if wait is not None:
         return HealingDecision(condition, status, wait=wait, events=events)
@@ -100,6 +106,8 @@ def write_healing(result: HealingResult, facts: Facts) -> Json:
     records = result.journal.records if result.journal else {}
     there = [records[key] for key in result.faults if key in records]
     there.sort(key=lambda each: (each.key not in result.given_up, -each.attempts, each.key))
+    owing = [records[key] for key in sorted(records) if records[key].is_owing]
+    owed = [{"object": each.object, "vm": each.vm} for each in owing[:_MAX_NAMED]]
     return {
         "lastTime": moment(result.started_at),
         "durationSeconds": round(result.seconds, 3),
@@ -108,7 +116,20 @@ def write_healing(result: HealingResult, facts: Facts) -> Json:
         "givenUp": sum(each.key in result.given_up for each in there),
         "breaker": "Open" if result.breaker else "Closed",
         "faults": [_fault(each, result, facts) for each in there[:_MAX_NAMED]],
+        **({OWED: owed} if owed else {}),
     }
+
+
+def _with_owed(condition: Condition, status: Json) -> Condition:
+    """Name the VMs that stay stopped until healing can start them again."""
+    owed = [
+        f"VM {each['vm']} of {each['object']} was stopped by a repair, and its start is owed"
+        for each in status.get(OWED) or ()
+    ]
+    if not owed:
+        return condition
+    sentences = [condition.message, join_sentences(owed, limit=_MAX_IN_MESSAGE)]
+    return replace(condition, message=join_sentences(sentences, limit=len(sentences)))
 
 
 def _fault(record: Record, result: HealingResult, facts: Facts) -> Json:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.integration.targetclusters_healing.farm import Ill
-from tests.integration.targetclusters_healing.life import Life, living
+from tests.integration.targetclusters_healing.life import NAMESPACE, Life, cloud_config, living
 
 HOUR = 3600.0
 #: A reboot, and a stop with a start.
@@ -19,6 +19,16 @@ def stop_and_fail_to_start(life: Life) -> None:
     assert life.live(HOUR, until=lambda: life.driven.says("Healing") == "False RetriesExhausted")
     assert life.farm.state("n-001") == "Stopped"
     assert "no capacity" in str(life.fault("n-001"))
+
+
+def names_the_vm(life: Life) -> bool:
+    """Tell whether condition and status name the VM of n-001, which waits for its start."""
+    vm = life.farm.patients["n-001"].vm_id
+    owed = life.healing.get("owedStarts") or []
+    said = life.driven.condition("Healing")["message"]
+    is_said = f"VM {vm} of n-001 was stopped by a repair, and its start is owed" in said
+    assert is_said == bool(owed), (said, owed)
+    return owed == [{"object": "n-001", "vm": vm}]
 
 
 def runs(life: Life) -> bool:
@@ -116,7 +126,12 @@ def test_an_open_breaker_does_not_hold_it_up() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"suspend": True}, {"autoHealing": {"enabled": True, "mode": "Plan"}}]
+    "change",
+    [
+        {"suspend": True},
+        {"autoHealing": {"enabled": True, "mode": "Plan"}},
+        {"autoHealing": {"enabled": False}},
+    ],
 )
 def test_who_forbids_repairs_forbids_it_too(change: dict[str, object]) -> None:
     with living(nodes=5, maxRetry=RETRIES) as life:
@@ -125,5 +140,22 @@ def test_who_forbids_repairs_forbids_it_too(change: dict[str, object]) -> None:
         life.change(**change)
         life.live(2 * HOUR)
         assert not runs(life)
+        assert names_the_vm(life)
         life.change(suspend=False, autoHealing={"enabled": True, "maxRetry": RETRIES})
         assert life.live(HOUR, until=lambda: runs(life))
+
+
+def test_without_an_account_the_vm_that_waits_is_named_until_it_is_started() -> None:
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        stop_and_fail_to_start(life)
+        assert names_the_vm(life)
+        life.own.remove("Secret", "cloudstack", NAMESPACE)
+        life.farm.simulator.control.clear_faults()
+        life.live(HOUR)
+        life.restart()
+        life.live(HOUR)
+        assert not runs(life)
+        assert names_the_vm(life)
+        life.own.put(cloud_config(life.farm.simulator))
+        assert life.live(HOUR, until=lambda: runs(life))
+        assert life.live(HOUR, until=lambda: not names_the_vm(life))

@@ -204,6 +204,11 @@ class Record:
         return self.kind in KINDS
 
     @property
+    def is_owing(self) -> bool:
+        """Tell whether a VM waits for a start that a stop of ours owes it."""
+        return self.owed_at is not None and not self.by
+
+    @property
     def is_settled(self) -> bool:
         """Tell whether nothing is being done for it, and nothing is owed."""
         return not self.by and self.owed_at is None

@@ -37,7 +37,7 @@ def due_starts(journal: Journal, policy: Policy, *, now: float) -> tuple[Record,
     owing = [
         (each.owed_at, each)
         for each in journal.records.values()
-        if each.owed_at is not None and not each.by
+        if each.owed_at is not None and each.is_owing
     ]
     # What a wrong clock wrote is further away than the longest pause, and holds nothing up.
     due = [(at, each) for at, each in owing if not now < at <= now + policy.longest]
