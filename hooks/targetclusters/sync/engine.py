@@ -13,6 +13,7 @@ All calls go through `target`. `memory` is what is kept between rounds.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -313,11 +314,12 @@ class _Round:
             message = f"{found.message}; {_HOLDS}, for up to {HOLD_SECONDS / 60:g} minutes"
             self._note(replace(found, message=message))
 
-    def _incomplete_sources(self) -> list[str]:
+    def _incomplete_sources(self) -> Collection[str]:
         """Return the sources of which something that is wanted is not on the target."""
         there = {key for key, one in self.results.items() if one.outcome in OURS}
         missing = [one.entry for one in self.resolved.objects if one.key not in there]
-        return [one.source for one in (*missing, *(r.entry for r in self.resolved.unresolved))]
+        entries = (*missing, *(one.entry for one in self.resolved.unresolved))
+        return dict.fromkeys(entry.source for entry in entries)
 
     def _note(self, result: ObjectResult) -> None:
         self.results[result.entry.key] = result
@@ -341,10 +343,11 @@ class _Round:
     def _emptied(self) -> Iterator[SourceProblem]:
         """Name the sources that hold no object any more, and whose objects are kept for that."""
         wanted = {one.key for one in self.resolved.objects}
-        left = [one for one in _members(self.recorded) if one.key not in wanted and not one.kept]
+        members = _members(self.recorded)
+        left = Counter(one.source for one in members if one.key not in wanted and not one.kept)
         policy, empty = self.task.policy, self.task.desired.empty_sources
         for source in () if policy.allow_empty or not policy.prune else empty:
-            if count := sum(one.source == source for one in left):
+            if count := left[source]:
                 message = f"holds no object any more; the {count} that came from it {_EMPTIED}"
                 yield SourceProblem(source, message)
 

@@ -280,8 +280,8 @@ def move_managers(obj: Json) -> list[Json] | None:
     fields: Json = {}
     for entry in (*ours, *moved):
         if entry.get("apiVersion") == version:
-            fields = _union(fields, part(entry, "fieldsV1"))
-    kept = [entry for entry in entries if entry not in moved and entry not in ours]
+            _add_fields(fields, part(entry, "fieldsV1"))
+    kept = [entry for entry in entries if not (_is_tools(entry) or _is_ours(entry))]
     new = {"manager": FIELD_MANAGER, "operation": "Apply", "apiVersion": version}
     return [*kept, {**new, "fieldsType": "FieldsV1", "fieldsV1": fields}]
 
@@ -318,7 +318,7 @@ def _is_ours(entry: Json) -> bool:
     return (entry.get("manager"), entry.get("operation")) == (FIELD_MANAGER, "Apply")
 
 
-def _union(one: Json, other: Json) -> Json:
-    """Unite two sets of fields: trees whose branches are names of fields."""
-    both = {key: _union(one[key], other[key]) for key in one.keys() & other.keys()}
-    return {**one, **other, **both}
+def _add_fields(fields: Json, others: Json) -> None:
+    """Add to a set of fields, a tree whose branches are names of fields, those of another."""
+    for key, below in others.items():
+        _add_fields(fields.setdefault(key, {}), below)

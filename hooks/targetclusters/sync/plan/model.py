@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
@@ -192,6 +193,11 @@ class DesiredSet:
     source_uids: frozenset[str] = frozenset()
     contents: str = ""
     leases: tuple[object, ...] = field(default=(), repr=False, compare=False)
+
+    @cached_property
+    def empty(self) -> frozenset[str]:
+        """Return the empty sources, to look one up for each of many objects."""
+        return frozenset(self.empty_sources)
 
     @property
     def digest(self) -> "WantedDigest":

@@ -17,6 +17,8 @@ FIELDS_NAMED = 5
 MAX_SHOWN = 60
 #: Values that are compared; of what a target or a source makes larger, the rest counts as equal.
 MAX_COMPARED = 200_000
+#: Characters of a text that are compared for one value.
+CHARACTERS = 100
 _ABSENT = object()
 _Difference = tuple[tuple[Part, ...], object]
 
@@ -49,14 +51,13 @@ class _Comparison:
         self, wanted: object, live: object, path: tuple[Part, ...]
     ) -> Iterator[_Difference]:
         """Walk what is wanted, and return where the target has something else, and what."""
-        self._left -= 1
-        if self._left < 0:
+        if self._is_over(wanted, live):
             return
         if isinstance(wanted, dict) and isinstance(live, dict):
             for key, value in wanted.items():
                 if key in live:
                     yield from self.differences(value, live[key], (*path, key))
-                elif not _is_empty(value):
+                elif not self._is_empty(value):
                     yield (*path, key), _ABSENT
         elif isinstance(wanted, list) and isinstance(live, list):
             yield from self._item_differences(wanted, live, path)
@@ -78,7 +79,7 @@ class _Comparison:
             ]
             if pair and not found and type(one) is type(pair[0]):
                 continue
-            others = (*live[:index], *live[index + 1 :])
+            others = (other for place, other in enumerate(live) if place != index)
             if any(self._is_found(one, other) for other in others):
                 continue
             if len(wanted) != len(live):
@@ -87,13 +88,24 @@ class _Comparison:
             yield from found
 
     def _is_found(self, wanted: object, live: object) -> bool:
-        same_type = type(wanted) is type(live)
-        return same_type and next(self.differences(wanted, live, ()), None) is None
+        if type(wanted) is type(live):
+            return next(self.differences(wanted, live, ()), None) is None
+        return self._is_over()
 
+    def _is_empty(self, value: object) -> bool:
+        """Tell whether a value is what its absence stands for."""
+        if self._is_over():
+            return True
+        return all(map(self._is_empty, value.values())) if isinstance(value, dict) else not value
 
-def _is_empty(value: object) -> bool:
-    """Tell whether a value is what its absence stands for."""
-    return all(map(_is_empty, value.values())) if isinstance(value, dict) else not value
+    def _is_over(self, *values: object) -> bool:
+        """Count one more comparison, of values that may be long texts; tell if it is one too many.
+
+        Each item of a list may be looked for among all the others: what does not count costs
+        time by the square of what a source and a target hold.
+        """
+        self._left -= 1 + sum(len(one) for one in values if isinstance(one, str)) // CHARACTERS
+        return self._left < 0
 
 
 def _is_same(wanted: object, live: object) -> bool:

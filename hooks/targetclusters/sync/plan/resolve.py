@@ -255,9 +255,9 @@ def why_kept(
         return "is kept: some sources could not be read"
     if entry.source in desired.failed_sources:
         return f"is kept: {entry.source} has problems"
-    if entry.source in desired.empty_sources and not policy.allow_empty:
+    if entry.source in desired.empty and not policy.allow_empty:
         return f"is kept: {entry.source} holds no object any more"
-    if not entry.source and desired.empty_sources and not policy.allow_empty:
+    if not entry.source and desired.empty and not policy.allow_empty:
         return "is kept: it may come from one of the sources that hold no object"
     if not entry.source and desired.failed_sources:
         return "is kept: it may come from one of the sources that have problems"

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from hooks.http.bounded_json import Json
@@ -65,3 +67,14 @@ def test_fields_that_are_no_tree_of_maps_count_as_none(fields: Json) -> None:
 def test_where_client_side_apply_set_nothing_nothing_moves(entries: list[Json]) -> None:
     assert moved(*entries) is None
     assert move_managers({}) is None
+
+
+def test_a_target_makes_the_fields_of_managers_cost_no_more_than_they_are_many() -> None:
+    tools = [entry("helm", {f"f:{number}": {}}) for number in range(50_000)]
+    others = [entry("autoscaler", {f"f:{number}": {}}) for number in range(50_000)]
+    began = time.process_time()
+    found = moved(*tools, *others)
+    assert time.process_time() - began < 20
+    assert found is not None
+    assert len(found) == 50_001
+    assert len(found[-1]["fieldsV1"]) == 50_000

@@ -76,3 +76,19 @@ def test_what_a_target_makes_large_is_not_compared_to_its_end(nested: bool) -> N
     began = time.process_time()
     set_otherwise({"a": items}, {"a": others}, shows_values=True)
     assert time.process_time() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("wanted", "live"),
+    [
+        pytest.param(["a"] * 130_000, [1] * 130_000, id="other types"),
+        pytest.param([{"a": dict.fromkeys(map(str, range(450)))}] * 450, [{}] * 450, id="empty"),
+        pytest.param(["a" * 3_000] * 450, ["b" * 3_000] * 450, id="long texts"),
+    ],
+)
+def test_each_item_may_be_looked_for_among_all_within_the_same_bound(
+    wanted: list[object], live: list[object]
+) -> None:
+    began = time.process_time()
+    set_otherwise({"a": [*wanted, 1]}, {"a": [*live, 2]}, shows_values=True)
+    assert time.process_time() - began < 20
