@@ -84,28 +84,27 @@ def read_checks(status: Json) -> dict[str, CheckState]:
 
 
 def with_expiry(
-    credentials: Condition, expires: float, renew_by: float, *, now: float
+    credentials: CheckState, expires: float, renew_by: float, *, now: float
 ) -> Condition:
     """Return CredentialsValid with the expiry of the credentials as its reason.
 
     The cluster's own yes or no stays: a kubeconfig may hold a certificate and a token, of which
     only one has expired. All times are epoch seconds.
     """
-    if now < min(expires, renew_by):
-        return credentials
-    if now >= expires:
-        message = f"the kubeconfig's credentials expired at {timestamp(expires)}"
-        if credentials.status == "True":
-            message += "; the cluster still accepts them, or others in the kubeconfig"
-        return (
-            credentials
-            if credentials.status == "Unknown"
-            else replace(credentials, reason="Expired", message=message)
-        )
-    if credentials.status != "True":
-        return credentials
-    message = f"the kubeconfig's credentials expire at {timestamp(expires)}"
-    return Condition(CREDENTIALS, "True", "ExpiringSoon", message)
+    condition = credentials.condition
+    if condition.status == "Unknown" or now < min(expires, renew_by):
+        return condition
+    is_over = now >= expires
+    reason = "Expired" if is_over else "ExpiringSoon"
+    if condition.status == "True" and credentials.failures:
+        return replace(condition, reason=reason)  # its message says how many probes failed, and why
+    verb = "expired" if is_over else "expire"
+    message = f"the kubeconfig's credentials {verb} at {timestamp(expires)}"
+    if condition.status == "False":
+        return replace(condition, reason=reason, message=message) if is_over else condition
+    if is_over:
+        message += "; the cluster still accepts them, or others in the kubeconfig"
+    return Condition(CREDENTIALS, "True", reason, message)
 
 
 def _judge_failure(failure: Failure) -> tuple[Condition, ...]:

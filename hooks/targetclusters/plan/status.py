@@ -20,6 +20,8 @@ CLUSTER_CHANGED = "ClusterChanged"
 _READ_FIELDS = ("version", "nodes", "capacity", "allocatable", "systemPods")
 #: What probes read of a kubeconfig; it goes with that.
 _OF_CREDENTIALS = ("credentialExpiry", "credentialRenewBy")
+#: What probes read of the cluster that a server's URL led to; it goes with that URL.
+_OF_CLUSTER = (*_READ_FIELDS, "clusterUID", "user")
 #: What other parts of the plan write.
 _OTHERS = ("conditions", "sync", "healing")
 
@@ -48,9 +50,8 @@ def add_probe(facts: Facts) -> ProbedStatus:
     if probe is None or facts.is_counted(probe, part(status, "probe").get("lastTime")):
         return ProbedStatus(fields, checks)
     checks = judge.count_probe(checks, probe, facts.spec)
-    if probe.server:
-        for name in _OF_CREDENTIALS:
-            fields.pop(name, None)
+    for name in _outlived(probe, fields.get("server"), checks[CREDENTIALS].condition):
+        fields.pop(name, None)
     fields |= _probed_fields(probe)
     if any(field in fields for field in _READ_FIELDS):
         fields["stale"] = not (
@@ -75,7 +76,7 @@ def write_status(
 ) -> Json:
     """Write the whole status, from the one with the newest probe counted."""
     checks = {check: probed.checks[check].condition for check in CHECKS}
-    checks[CREDENTIALS] = _with_expiry(checks[CREDENTIALS], probed.fields, facts.now)
+    checks[CREDENTIALS] = _with_expiry(probed.checks[CREDENTIALS], probed.fields, facts.now)
     conditions = merge_conditions(
         facts.status.get("conditions") or [],
         [
@@ -100,14 +101,36 @@ def write_status(
     }
 
 
+def _outlived(probe: ProbeResult, server: str | None, credentials: Condition) -> tuple[str, ...]:
+    """Return which fields say something of a kubeconfig, cluster or account that is no more.
+
+    Args:
+        probe: the newest.
+        server: where the kubeconfig led to so far.
+        credentials: what is said of them with the probe counted.
+    """
+    failure = probe.failure
+    no_kubeconfig = failure is not None and failure.kind in ("kubeconfig", "absent")
+    is_said = credentials.status == "False"
+    return (
+        *(_OF_CREDENTIALS if probe.server or (no_kubeconfig and is_said) else ()),
+        *(_OF_CLUSTER if probe.server and probe.server != server else ()),
+        *(("user",) if probe.user is not None or (no_kubeconfig and is_said) else ()),
+        *(("version",) if probe.version is not None else ()),
+        *(("clusterUID",) if probe.cluster is not None else ()),
+    )
+
+
 def _probed_fields(probe: ProbeResult) -> Json:
     """Write what a probe has read; what it has not read is absent."""
     fields: Json = {}
     if probe.server:
         fields["server"] = probe.server
     if probe.lifetimes:
-        fields["credentialExpiry"] = timestamp(min(each.end for each in probe.lifetimes))
-        fields["credentialRenewBy"] = timestamp(min(each.renew_by for each in probe.lifetimes))
+        ended = [each for each in probe.lifetimes if each.end <= probe.started_at]
+        first = min(ended or probe.lifetimes, key=lambda each: each.renew_by)
+        fields["credentialExpiry"] = timestamp(first.end)
+        fields["credentialRenewBy"] = timestamp(first.renew_by)
     if probe.answered:
         fields["lastContactTime"] = timestamp(probe.started_at)
     if probe.cluster is not None and str(probe.cluster):
@@ -126,14 +149,14 @@ def _probed_fields(probe: ProbeResult) -> Json:
     return fields
 
 
-def _with_expiry(credentials: Condition, fields: Json, now: float) -> Condition:
+def _with_expiry(credentials: CheckState, fields: Json, now: float) -> Condition:
     """Return CredentialsValid with what the status says of the credentials' end.
 
     The status of an older version says only when that is.
     """
     expires = read_time(fields.get("credentialExpiry"))
     if expires is None:
-        return credentials
+        return credentials.condition
     renew_by = read_time(fields.get("credentialRenewBy")) or Lifetime(expires).renew_by
     return judge.with_expiry(credentials, expires, renew_by, now=now)
 

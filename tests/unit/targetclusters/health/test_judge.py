@@ -255,8 +255,18 @@ def test_the_end_of_the_credentials_changes_the_condition(
     status, reason = before.split()
     before_expiry = Condition(CREDENTIALS, status, reason)  # type: ignore[arg-type]
     ends = NOW + left
-    now = with_expiry(before_expiry, ends, ends - NOTICE, now=NOW)
+    now = with_expiry(CheckState(before_expiry), ends, ends - NOTICE, now=NOW)
     assert f"{now.status} {now.reason}" == after
+
+
+@pytest.mark.parametrize(("left", "reason"), [(NOTICE, "ExpiringSoon"), (0.0, "Expired")])
+def test_probes_that_fail_are_said_beside_the_end_of_the_credentials(
+    left: float, reason: str
+) -> None:
+    failing = Condition(CREDENTIALS, "True", "Accepted", "1 of 3 probes failed: Secret target")
+    ends = NOW + left
+    said = with_expiry(CheckState(failing, failures=1), ends, ends - NOTICE, now=NOW)
+    assert said == replace(failing, reason=reason)
 
 
 FORBIDDEN = Failure("list", "Forbidden", "nodes is forbidden")
