@@ -95,8 +95,6 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
         return held
     others = _find_others(facts, found)
     refused = refuse_change(facts)
-    if refused or not held.address.is_ours:
-        return _with(held, refused, change=change)
 
     def plan_other(address: AddressPlan) -> Stages:
         """Plan the stages at another address; a tier's list is one for both."""
@@ -106,9 +104,10 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
         return stages._replace(firewall=replace(stages.firewall, actions=(), closing=()))
 
     is_new_share = bool(facts.owner.share and facts.request.asks_another and not others.former)
-    if facts.request.spec.invalid or is_new_share:
+    stays = refused or facts.request.spec.invalid or is_new_share or not held.address.is_ours
+    if stays:  # each is kept right where it is: whom the Service shuts out, both do
         kept = [plan_other(keep(facts, each)) for each in (others.asked, others.former) if each]
-        return _with(held, change=change, beside=_beside(*kept))
+        return _with(held, refused, change=change, beside=_beside(*kept))
     going = tuple(action for each in others.extras for action in _remove_extra(facts, each))
     is_free = others.former is None or others.former.ip_address == facts.request.spec.address
     if facts.request.asks_another and is_free and not facts.owner.share:

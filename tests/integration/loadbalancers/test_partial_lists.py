@@ -169,3 +169,32 @@ def test_an_address_changes_only_once_all_is_known_that_is_on_it(
     world.simulator.control.clear_faults()
     lb.wait(hook)
     assert lb.status["address"]["ip"] == free["ipaddress"]
+
+
+@pytest.mark.parametrize("name", [ISOLATED, VPC])
+def test_both_addresses_of_a_change_follow_the_service_while_not_all_is_known_of_them(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80)]).settle(hook)
+    [free, *_] = world.human.list("listPublicIpAddresses", "publicipaddress", state="Free")
+    lb.change(address=free["ipaddress"])
+    lb.settle(hook)
+    assert len(world.addresses()) == 2
+    break_down(world, "listPortForwardingRules", FAULTS["530"])
+    world.nodes.popitem()
+    lb.change(sourceRanges=["10.0.0.0/8"])
+
+    def is_done() -> bool:
+        seen = [(set(each["members"]), each["cidrlist"]) for each in world.rules()]
+        return seen == [(set(world.nodes), ["10.0.0.0/8"])] * 2
+
+    go_on(lb, hook, is_done)
+    assert TEXT in lb.condition("Ready")["message"]
+    assert {each[3] for each in world.firewall()} <= {("10.0.0.0/8",)}
+    items = [each["cidrlist"] for each in world.items() if each["tags"]]
+    assert all(ranges in (["10.0.0.0/8"], "10.0.0.0/8") for ranges in items)
+    world.simulator.control.clear_faults()
+    for _ in range(3):
+        world.advance(400)
+        lb.wait(hook)
+    assert [each["ipaddress"] for each in world.addresses()] == [free["ipaddress"]]
