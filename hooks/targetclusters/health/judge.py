@@ -55,15 +55,21 @@ def judge(probe: ProbeResult, spec: Spec) -> tuple[Condition, ...]:
 
 
 def count_probe(
-    checks: Mapping[str, CheckState], probe: ProbeResult, spec: Spec
+    checks: Mapping[str, CheckState], probe: ProbeResult, spec: Spec, *, is_new: bool
 ) -> dict[str, CheckState]:
     """Return the checks after one more probe; a condition changes when its threshold is reached.
 
     An unknown condition becomes True with the first success: there is no outage to be sure of.
+
+    Args:
+        checks: so far.
+        probe: what is counted.
+        spec: that it followed.
+        is_new: no earlier probe followed this spec.
     """
-    counted, is_first = dict(checks), checks == read_checks({})
+    counted = dict(checks)
     for found in judge(probe, spec):
-        certain = _is_certain(found, probe.failure, is_first=is_first)
+        certain = _is_certain(found, probe.failure, is_new=is_new)
         counted[found.type] = _count_result(checks[found.type], found, spec, certain=certain)
     return counted
 
@@ -178,14 +184,14 @@ def _name_not_ready(count: ReadyCount) -> str:
     return f"; not ready: {join_names(count.not_ready, limit=3, total=count.total - count.ready)}"
 
 
-def _is_certain(found: Condition, failure: Failure | None, *, is_first: bool) -> bool:
+def _is_certain(found: Condition, failure: Failure | None, *, is_new: bool) -> bool:
     """Tell whether another probe would say the same: it counts at once, without a threshold.
 
     A kubeconfig that is absent may be back soon: some tools delete a Secret to make it again. One
-    that the first probe of all does not find was hardly there before.
+    that the first probe of a spec does not find was hardly there before: the spec may name another.
     """
     if failure is not None:
-        return failure.kind == "kubeconfig" or (failure.kind == "absent" and is_first)
+        return failure.kind == "kubeconfig" or (failure.kind == "absent" and is_new)
     return found.reason == NOT_ASKED or (found.type == CREDENTIALS and found.status == "True")
 
 

@@ -47,9 +47,11 @@ def add_probe(facts: Facts) -> ProbedStatus:
     status, probe = facts.status, facts.probe.latest
     checks = judge.read_checks(status)
     fields = {key: value for key, value in status.items() if key not in _OTHERS}
-    if probe is None or facts.is_counted(probe, part(status, "probe").get("lastTime")):
+    counted = part(status, "probe")
+    if probe is None or facts.is_counted(probe, counted.get("lastTime")):
         return ProbedStatus(fields, checks)
-    checks = judge.count_probe(checks, probe, facts.spec)
+    is_new = probe.generation != counted.get("observedGeneration")
+    checks = judge.count_probe(checks, probe, facts.spec, is_new=is_new)
     for name in _outlived(probe, fields.get("server"), checks[CREDENTIALS].condition):
         fields.pop(name, None)
     fields |= _probed_fields(probe)

@@ -113,3 +113,20 @@ def test_a_cluster_that_begins_to_hide_who_we_are_and_its_version_is_believed() 
         assert status["server"] == known["server"]
         assert "version" not in status
         assert "user" not in status
+
+
+def test_a_spec_that_names_a_secret_that_is_not_there_is_never_ready() -> None:
+    with (
+        fake_cluster.running() as cluster,
+        operating(own_cluster(cluster.url)) as operator,
+    ):
+        watched = driven(operator, failureThreshold=5)
+        watched.probe()
+        assert watched.says("Ready") == "True Healthy"
+        watched.change(kubeconfigSecret="typo")
+        watched.probe()
+        assert watched.says("Ready") == "False SecretNotFound"
+        assert watched.says("Stalled") == "True SecretNotFound"
+        watched.change(kubeconfigSecret="target")
+        watched.probe()
+        assert watched.says("Ready") == "True Healthy"

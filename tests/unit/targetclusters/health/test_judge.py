@@ -136,7 +136,9 @@ def sequence(words: str, failures: int, successes: int) -> str:
     checks = read_checks({})
     statuses = ""
     for word in words:
-        checks = count_probe(checks, HEALTHY if word == "T" else failed("connection"), spec)
+        checks = count_probe(
+            checks, HEALTHY if word == "T" else failed("connection"), spec, is_new=False
+        )
         statuses += checks[REACHABLE].condition.status[0]
     return statuses
 
@@ -174,15 +176,15 @@ def test_false_and_unknown_turn_at_the_threshold_as_well(words: str, expected: s
     probes = {"T": HEALTHY, "N": down, "U": failed("connection")}
     checks, statuses = read_checks({}), ""
     for word in words:
-        checks = count_probe(checks, probes[word], SPEC)
+        checks = count_probe(checks, probes[word], SPEC, is_new=False)
         statuses += checks[NODES].condition.status[0]
     assert statuses == expected
 
 
 def test_an_unusable_kubeconfig_counts_at_once() -> None:
     spec = Spec("target", failure_threshold=5)
-    checks = count_probe(read_checks({}), HEALTHY, spec)
-    checks = count_probe(checks, failed("kubeconfig", "ExecRefused"), spec)
+    checks = count_probe(read_checks({}), HEALTHY, spec, is_new=False)
+    checks = count_probe(checks, failed("kubeconfig", "ExecRefused"), spec, is_new=False)
     assert checks[CREDENTIALS].condition.status == "False"
     assert checks[REACHABLE].condition.status == "Unknown"
 
@@ -192,7 +194,7 @@ ABSENT = failed("absent", "SecretNotFound", "Secret target does not exist")
 
 def test_a_kubeconfig_that_was_never_there_is_told_at_once() -> None:
     spec = Spec("target", failure_threshold=5)
-    checks = count_probe(read_checks({}), ABSENT, spec)
+    checks = count_probe(read_checks({}), ABSENT, spec, is_new=True)
     assert said(checks) == {
         CREDENTIALS: "False SecretNotFound",
         REACHABLE: "Unknown SecretNotFound",
@@ -211,23 +213,23 @@ def test_one_that_is_absent_for_a_moment_turns_nothing(before: list[ProbeResult]
     spec = Spec("target", failure_threshold=3)
     checks = read_checks({})
     for probe in before:
-        checks = count_probe(checks, probe, spec)
+        checks = count_probe(checks, probe, spec, is_new=False)
     known = said(checks)
     for lost in (1, 2):
-        checks = count_probe(checks, ABSENT, spec)
+        checks = count_probe(checks, ABSENT, spec, is_new=False)
         assert said(checks)[CREDENTIALS] == known[CREDENTIALS]
         assert said(checks)[REACHABLE].startswith(known[REACHABLE].split()[0])
         text = f"{lost} of 3 probes failed: Secret target does not exist"
         assert checks[CREDENTIALS].condition.message == text
-    after_all = count_probe(checks, ABSENT, spec)
+    after_all = count_probe(checks, ABSENT, spec, is_new=False)
     assert after_all[CREDENTIALS].condition.status == "False"
     assert after_all[CREDENTIALS].condition.message == "Secret target does not exist"
-    assert count_probe(checks, HEALTHY, spec)[CREDENTIALS].failures == 0
+    assert count_probe(checks, HEALTHY, spec, is_new=False)[CREDENTIALS].failures == 0
 
 
 def test_a_condition_below_its_threshold_says_how_far_it_is() -> None:
-    checks = count_probe(read_checks({}), HEALTHY, SPEC)
-    checks = count_probe(checks, failed("connection", message="timeout"), SPEC)
+    checks = count_probe(read_checks({}), HEALTHY, SPEC, is_new=False)
+    checks = count_probe(checks, failed("connection", message="timeout"), SPEC, is_new=False)
     assert checks[REACHABLE].condition == Condition(
         REACHABLE, "True", "Answered", "1 of 2 probes failed: timeout"
     )
