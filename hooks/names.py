@@ -140,7 +140,6 @@ EVENT_DRIFT_CORRECTED = "DriftCorrected"
 EVENT_RESOURCES_DELETED = "ResourcesDeleted"
 #: Warning: the TargetCluster is deleted, and what it synced to the cluster stays there.
 EVENT_RESOURCES_ORPHANED = "ResourcesOrphaned"
-
 #: Warning: the kubeconfig leads to another cluster; the message says what is left on the former.
 EVENT_CLUSTER_CHANGED = "ClusterChanged"
 #: Warning: the inventory of a TargetCluster is lost; what no source wants any more stays.
@@ -153,6 +152,8 @@ EVENT_REPAIR_FAILED = "RepairFailed"
 EVENT_RETRIES_EXHAUSTED = "RetriesExhausted"
 #: Warning: too many nodes are not ready, so nothing is repaired.
 EVENT_BREAKER_OPEN = "BreakerOpen"
+#: Warning: a TargetCluster is deleted, and a VM that a repair has stopped is not started.
+EVENT_VM_LEFT_STOPPED = "VMLeftStopped"
 
 # TargetClusters: healing
 
@@ -217,8 +218,7 @@ ANNOTATION_PROXY_PROTOCOL = SERVICE_ANNOTATION_PREFIX + "proxy-protocol"
 #: load balancer; connections to the address would be short-circuited. Default: the address.
 ANNOTATION_HOSTNAME = SERVICE_ANNOTATION_PREFIX + "hostname"
 #: Who may connect, as IPv4 CIDRs with commas between them; empty admits nobody. The field
-#: `spec.loadBalancerSourceRanges` does the same; if both are set, they must agree. Default:
-#: everybody, `0.0.0.0/0`.
+#: `spec.loadBalancerSourceRanges` does the same; if both are set, they agree. Default `0.0.0.0/0`.
 ANNOTATION_SOURCE_CIDRS = SERVICE_ANNOTATION_PREFIX + "source-cidrs"
 #: The same in Kubernetes' own annotation; ignored if `spec.loadBalancerSourceRanges` is set.
 ANNOTATION_SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"

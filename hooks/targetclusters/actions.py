@@ -145,7 +145,8 @@ class _Jobs:
     def heal(self, deadline: Deadline) -> HealingResult:
         """Run a round of healing."""
         watched, began = self.watched, self.watched.monotonic()
-        result = HealingResult(milliseconds(watched.clock()), 0.0, self.facts.generation)
+        began_at, generation = milliseconds(watched.clock()), self.facts.generation
+        result = HealingResult(began_at, 0.0, generation, only_owed=self.facts.is_deleting)
         try:
             with self._open(deadline, MAX_ANSWER_BYTES) as (api, kubeconfig):
                 task = replace(self._healing_task(api), place=kubeconfig.place)

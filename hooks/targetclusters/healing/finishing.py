@@ -116,6 +116,8 @@ class Finishing:
         if self.task.spec.healing.mode == "Plan":
             self.planned[record.key] = f"StartVM {record.vm}"
             raise Doubt("mode Plan: its VM is not started")
+        if self.task.spec.suspend or not self.task.spec.healing.enabled:
+            raise Doubt("spec.suspend or autoHealing.enabled forbids it: its VM is not started")
         journal, allowed = self.kept.journal, self.task.policy.max_concurrent
         if clash := decide.find_clash(journal, "StartVM", record.vm):
             raise Doubt(clash)

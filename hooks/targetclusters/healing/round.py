@@ -82,7 +82,7 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
             lease, seconds = task.memory.lease, deadline.at_most(CALL_SECONDS)
             repairs.kept = lease.write(kept, journal, seconds)
         repairs.finish(found)
-        if not breaker and not repairs.attempts:
+        if not (breaker or repairs.attempts or result.only_owed):
             repairs.begin(faults)
     repairs.end()
     present = _present(repairs.kept.journal, faults, seen.evidence)

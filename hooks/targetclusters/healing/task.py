@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Monotonic
 from hooks.kube.client import Kube
-from hooks.kube.objects import annotations
+from hooks.kube.objects import annotations, is_deleting
 from hooks.kube.times import CLOCK_SLACK, read_past
 from hooks.names import ANNOTATION_HEAL_AGAIN
 from hooks.targetclusters.healing.memory import HealingMemory
@@ -21,6 +21,8 @@ CALL_SECONDS = 10.0
 REPAIR_SECONDS = 330.0
 #: Characters of a message about what keeps a round from its work.
 MAX_MESSAGE = 400
+#: Seconds between two starts that are owed, while the TargetCluster is being deleted.
+RELEASE_PAUSE = 60.0
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,14 @@ class HealingTask:
     def policy(self) -> Policy:
         """Return the bounds."""
         healing = self.spec.healing
+        first, longest = float(healing.backoff.first), float(healing.backoff.longest)
+        if is_deleting(self.cluster):
+            first, longest = min(first, RELEASE_PAUSE), RELEASE_PAUSE
         return Policy(
             healing.max_retry if healing.mode == "Repair" else max(1, healing.max_retry),
             healing.node_timeout,
-            healing.backoff.first,
-            max(healing.backoff.first, healing.backoff.longest),
+            first,
+            max(first, longest),
             healing.max_unhealthy,
             healing.startup_timeout,
             ROUND_SECONDS + 2 * self.spec.monitor_interval,

@@ -84,6 +84,12 @@ class Facts(TargetClusterRequest):
         """Return the status as Metacontroller sent it."""
         return self.cluster.get("status") or {}
 
+    @property
+    def time_left(self) -> float:
+        """Return the seconds of finalizeTimeout that are left."""
+        since = self.monotonic if self.deleting_since is None else self.deleting_since
+        return since + self.spec.finalize_timeout - self.monotonic
+
     def until_due(self, recorded: str | None, jobs: AnyState, interval: float) -> float | None:
         """Return the seconds until the next job is due; None where the last time is implausible.
 

@@ -14,8 +14,7 @@ RETRY = 5.0
 
 def decide(facts: Facts) -> Decision:
     """Decide what to answer for a TargetCluster that is being deleted."""
-    since = facts.monotonic if facts.deleting_since is None else facts.deleting_since
-    left = since + facts.spec.finalize_timeout - facts.monotonic
+    left = facts.time_left
     wait = facts.sync.poll_delay(facts.monotonic)
     if wait is not None and left > 0:
         condition = _deleting("stopping the running sync round")

@@ -120,12 +120,14 @@ def write_healing(result: HealingResult, facts: Facts) -> Json:
     }
 
 
+def name_owed(node: str, vm: str) -> str:
+    """Say of a VM that it waits for its start."""
+    return f"VM {vm} of {node} was stopped by a repair, and its start is owed"
+
+
 def _with_owed(condition: Condition, status: Json) -> Condition:
     """Name the VMs that stay stopped until healing can start them again."""
-    owed = [
-        f"VM {each['vm']} of {each['object']} was stopped by a repair, and its start is owed"
-        for each in status.get(OWED) or ()
-    ]
+    owed = [name_owed(each["object"], each["vm"]) for each in status.get(OWED) or ()]
     if not owed:
         return condition
     sentences = [condition.message, join_sentences(owed, limit=_MAX_IN_MESSAGE)]

@@ -1,12 +1,14 @@
 """Decides what a TargetCluster's sync answers, and which jobs to start."""
 
+from dataclasses import replace
+
 from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition, merge_conditions
 from hooks.kube.events import Event, Reference
 from hooks.kube.objects import find_condition, part
 from hooks.targetclusters.health.judge import REACHABLE
-from hooks.targetclusters.plan import actions, finalizing, healing, syncing
+from hooks.targetclusters.plan import actions, finalizing, healing, releasing, syncing
 from hooks.targetclusters.plan.actions import Action, JobPool
 from hooks.targetclusters.plan.facts import Facts
 from hooks.targetclusters.plan.status import ProbedStatus, add_probe, write_status
@@ -61,18 +63,29 @@ def plan_sync(facts: Facts) -> Plan[Action]:
 def plan_finalize(facts: Facts) -> Plan[Action]:
     """Decide what to answer for a TargetCluster that is being deleted."""
     probed = add_probe(facts)
-    decision = finalizing.decide(facts)
-    jobs: tuple[Action, ...] = (actions.StopRound(),) if decision.stop else ()
+    decision, release = finalizing.decide(facts), releasing.decide(facts)
+    if decision.finalized and release.wait is not None:
+        decision = replace(decision, children=facts.children, finalized=False, event=None)
+        decision = replace(decision, wait=release.wait)
+    pool, jobs = _probe_pool(probed), list[Action]()
+    if decision.stop:
+        jobs.append(actions.StopRound())
     if decision.start is not None:
-        jobs = (actions.StartDeletion(decision.start, _probe_pool(probed)),)
+        jobs.append(actions.StartDeletion(decision.start, pool))
+    if release.start:
+        jobs.append(actions.StartHealing(pool))
+    repairs = healing.decide(facts)
     response = CompositeResponse(
-        status=write_status(facts, probed, decision, healing.decide(facts)),
+        status=write_status(facts, probed, decision, repairs),
         children=decision.children,
         finalized=decision.finalized,
     )
     if not decision.finalized:
-        response["resyncAfterSeconds"] = _rounded(decision.wait or 0.0)
-    return Plan(response, jobs, _decided_events(facts, decision))
+        waits = [each for each in (decision.wait or 0.0, release.wait) if each is not None]
+        response["resyncAfterSeconds"] = _rounded(min(waits))
+    told = [*repairs.events, *([release.event] if decision.finalized and release.event else [])]
+    events = (*_decided_events(facts, decision), *(_event(facts, *each) for each in told))
+    return Plan(response, tuple(jobs), events)
 
 
 def answer_unchanged(request: TargetClusterRequest, *, finalized: bool) -> CompositeResponse:

@@ -10,6 +10,8 @@ from itertools import count
 from pathlib import Path
 
 from hooks.http.bounded_json import Json
+from hooks.kube.objects import is_deleting
+from hooks.kube.times import timestamp
 from hooks.targetclusters.access.kubeconfig_secrets import TARGET_CLUSTER
 from hooks.targetclusters.plan.schedule import MIN_POLL
 from simulator.server import Simulator
@@ -80,6 +82,8 @@ class Life:
     before: Callable[[], None] = lambda: None
     #: Called after each call, before its answer is written; false to lose it.
     after: Callable[[], bool] = lambda: True
+    #: The TargetCluster was deleted, and its last answer lets it go.
+    is_gone: bool = False
 
     @property
     def path(self) -> str:
@@ -104,6 +108,11 @@ class Life:
         self.driven.change(**spec)
         self.write(spec=self.driven.cluster["spec"], metadata=self.driven.cluster["metadata"])
 
+    def delete(self) -> None:
+        """Delete the TargetCluster, as a user does; its finalizer holds it."""
+        deleted = {"deletionTimestamp": timestamp(self.clock.now)}
+        self.write(metadata={**self.newest["metadata"], **deleted})
+
     def call(self) -> float:
         """Call once, and have the answer written; return the seconds until the next call."""
         if self.own.is_dead:
@@ -111,12 +120,13 @@ class Life:
         self.driven.cluster = self.newest
         self.before()
         try:
-            wait: float = self.driven.call()["resyncAfterSeconds"]
+            answer = self.driven.call(finalizing=is_deleting(self.driven.cluster))
         except Killed:
             return MIN_POLL
         if self.after():
             self.write(status=self.driven.status)
-        return wait
+        self.is_gone = answer.get("finalized", False)
+        return float(answer.get("resyncAfterSeconds", STEP))
 
     @property
     def healing(self) -> Json:
@@ -153,6 +163,8 @@ class Life:
             wait = self.call()
             if until():
                 return True
+            if self.is_gone:
+                return False
             if wait == MIN_POLL:  # a job runs
                 assert time.monotonic() - busy_since < PATIENCE, self.driven.status
                 time.sleep(0.002)

@@ -159,3 +159,80 @@ def test_without_an_account_the_vm_that_waits_is_named_until_it_is_started() -> 
         life.own.put(cloud_config(life.farm.simulator))
         assert life.live(HOUR, until=lambda: runs(life))
         assert life.live(HOUR, until=lambda: not names_the_vm(life))
+
+
+def test_who_deletes_the_target_cluster_has_the_vm_started_first() -> None:
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        stop_and_fail_to_start(life)
+        life.live(3 * HOUR)
+        life.delete()
+        refused = life.farm.sent("startVirtualMachine")
+        assert not life.live(180, until=lambda: life.is_gone)
+        assert 2 <= life.farm.sent("startVirtualMachine") - refused <= 4
+        life.restart()
+        life.farm.simulator.control.clear_faults()
+        assert life.live(180, until=lambda: life.is_gone)
+        assert runs(life)
+        assert life.events[-1:] == ["RepairMade"]
+
+
+def left_stopped(life: Life) -> str:
+    """Return what the Event says of the VM that a TargetCluster leaves stopped."""
+    found = [one for one in life.driven.operator.events if one.reason == "VMLeftStopped"]
+    assert len(found) == 1
+    assert f"VM {life.farm.patients['n-001'].vm_id} of n-001" in found[0].message
+    assert not runs(life)
+    return found[0].message
+
+
+def test_a_vm_that_cannot_be_started_holds_the_deletion_for_a_while_and_is_named() -> None:
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        stop_and_fail_to_start(life)
+        life.delete()
+        assert not life.live(9 * 60, until=lambda: life.is_gone)
+        assert life.live(120, until=lambda: life.is_gone)
+        said = left_stopped(life)
+        assert "no capacity" in said
+        assert "finalizeTimeout has passed" in said
+
+
+@pytest.mark.parametrize("change", [{"mode": "Plan"}, {"enabled": False}, None])
+def test_nobody_waits_where_no_start_can_be_made(change: dict[str, object] | None) -> None:
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        stop_and_fail_to_start(life)
+        if change is None:
+            life.own.remove("Secret", "cloudstack", NAMESPACE)
+        else:
+            life.change(autoHealing={"enabled": True, "maxRetry": RETRIES, **change})
+        life.live(HOUR)
+        sent = life.farm.sent("startVirtualMachine")
+        life.farm.simulator.control.clear_faults()
+        life.delete()
+        assert life.live(60, until=lambda: life.is_gone)
+        left_stopped(life)
+        assert life.farm.sent("startVirtualMachine") == sent
+
+
+@pytest.mark.parametrize("executed", [True, False])
+def test_who_deletes_the_target_cluster_during_a_repair_waits_for_its_end(executed: bool) -> None:
+    with living(nodes=5, maxRetry=RETRIES, job_delay=0.1) as life:
+        life.live(60)
+        control = life.farm.simulator.control
+        control.fault(kind="stop-after", skip=1, executed=executed)
+        life.farm.fall("n-001", Ill.STUBBORN)
+        life.live(HOUR, until=lambda: bool(control.armed.stopped))
+        control.clear_faults()
+        life.delete()
+        assert life.live(HOUR, until=lambda: life.is_gone)
+        assert runs(life)
+        assert life.farm.overlaps() == []
+
+
+def test_a_deletion_without_anything_owed_makes_no_repair() -> None:
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        life.live(60)
+        life.farm.fall("n-001", Ill.BROKEN)
+        life.live(120)
+        life.delete()
+        assert life.live(60, until=lambda: life.is_gone)
+        assert not life.farm.repairs()

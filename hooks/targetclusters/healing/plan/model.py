@@ -309,6 +309,7 @@ class HealingResult:
         breaker: why nothing is repaired, as too many nodes are unhealthy; else empty.
         opening: whether a maintenance window is open.
         attempts: what was tried.
+        only_owed: the TargetCluster was being deleted, so only starts that are owed were made.
     """
 
     started_at: float
@@ -324,3 +325,4 @@ class HealingResult:
     breaker: str = ""
     opening: Opening = ALWAYS_OPEN
     attempts: tuple[Attempt, ...] = ()
+    only_owed: bool = False
