@@ -21,7 +21,7 @@ from hooks.targetclusters.healing.machines import list_vms, read_machine
 from hooks.targetclusters.healing.memory import HealingMemory
 from hooks.targetclusters.healing.nodes import get_node
 from hooks.targetclusters.healing.observing import Observation, is_away, read_cluster
-from hooks.targetclusters.healing.plan import decide, owed, tries
+from hooks.targetclusters.healing.plan import decide, owed
 from hooks.targetclusters.healing.plan.journal import Unreadable
 from hooks.targetclusters.healing.plan.model import Attempt, NodeState, PodsSeen, Record, Repair
 from hooks.targetclusters.healing.plan.pods import choose_pod, judge_pod
@@ -35,15 +35,12 @@ from hooks.targetclusters.healing.task import (
     REPAIR_SECONDS,
     HealingTask,
 )
-from hooks.targetclusters.healing.vm_leases import KeptTries
+from hooks.targetclusters.healing.vm_lock import VmLock
 from hooks.targetclusters.health.model import Failure
 from hooks.targetclusters.outdated import is_changed
-from hooks.targetclusters.round_lease import is_over
 
 #: How often it is tried to write down what became of an attempt.
 CLOSE_TRIES = 5
-#: And that one begins, while attempts on other VMs are written into the same Lease.
-TAKE_TRIES = 5
 
 
 class Doubt(Exception):
@@ -161,10 +158,10 @@ class Attempting:
         if not looked.url:
             return
         try:
-            kept = self._read_tries(looked)
+            why = self._lock(looked).why_not(again)
         except (KubeError, Unreadable) as error:
             raise Doubt(f"what was tried on its VM cannot be read: {error}") from None
-        if why := self._why_not(kept, again, self.task.clock()):
+        if why:
             raise Doubt(why)
 
     def check_current(self, record: Record, object_id: str) -> None:
@@ -235,44 +232,16 @@ class Attempting:
         """Make a repair, which counts for its VM too; not if that may not be repaired."""
         if not looked.url:
             return looked.work(seconds)
-        taken = self._take(looked, again)
+        lock = self._lock(looked)
+        taken = lock.take(again)
         if isinstance(taken, Outcome):
             return taken
         outcome = looked.work(seconds)
-        sent, now = outcome.was_sent, self.task.clock()
-        taken.change(lambda each: tries.ended(each, sent=sent), now, Deadline(CALL_SECONDS))
+        lock.end(taken, sent=outcome.was_sent)
         return outcome
 
-    def _take(self, looked: Looked, again: float) -> KeptTries | Outcome:
-        """Write down that a VM is being repaired; an outcome says why it may not be."""
-        problem = "others write about other VMs all the time"
-        for _ in range(TAKE_TRIES):
-            now = self.task.clock()
-            try:
-                kept = self._read_tries(looked)
-                if why := self._why_not(kept, again, now):
-                    return Outcome(Verdict.BUSY, why)
-                holder, until = self.task.memory.holder, now + REPAIR_SECONDS
-                begun = tries.begun(kept.tries, holder, now=now, until=until)
-                return kept.write(begun, now, Deadline(CALL_SECONDS))
-            except Conflict:
-                continue
-            except (KubeError, Unreadable) as error:
-                problem = str(error)
-                break
-        return Outcome(Verdict.UNSENT, f"it cannot be written down: {problem}")
-
-    def _why_not(self, kept: KeptTries, again: float, now: float) -> str:
-        """Say why a VM may not be repaired now; a former process of this pod repairs nothing."""
-        holder, tried = self.task.memory.holder, kept.tries
-        if tried.by != holder and is_over(tried.by, holder):
-            tried = tries.ended(tried, sent=True)
-        return tries.why_not(tried, self.task.policy, again=again, now=now)
-
-    def _read_tries(self, looked: Looked) -> KeptTries:
-        """Read what was tried on a VM. Raises KubeError, Unreadable."""
-        seconds = self.deadline.at_most(CALL_SECONDS)
-        return self.task.memory.vms.read(looked.url, looked.object_id, seconds)
+    def _lock(self, looked: Looked) -> VmLock:
+        return VmLock(self.task, looked.url, looked.object_id, self.deadline)
 
     def end(
         self, kept: KeptJournal, begun: Record, outcome: Outcome

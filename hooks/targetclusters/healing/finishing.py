@@ -27,6 +27,7 @@ from hooks.targetclusters.healing.task import (
     REPAIR_SECONDS,
     HealingTask,
 )
+from hooks.targetclusters.healing.vm_lock import VmLock
 from hooks.targetclusters.outdated import is_changed
 
 #: VMs that one round looks at.
@@ -130,6 +131,17 @@ class Finishing:
             raise Doubt(f"the TargetCluster cannot be read once more: {error}") from None
 
     def _start(self, cloud: Cloud, record: Record) -> None:
+        """Make a start while the VM is nobody else's. Raises Doubt, Outrun, KubeError."""
+        lock = VmLock(self.task, cloud.config.api_url, record.vm, self.deadline)
+        taken = lock.take_for_start()
+        if isinstance(taken, Outcome):
+            raise Doubt(f"{taken.text}, and its VM is not started")
+        try:
+            self._make(cloud, record)
+        finally:
+            lock.end(taken, sent=True)
+
+    def _make(self, cloud: Cloud, record: Record) -> None:
         """Write down that the start is being made, make it, and write down what became of it."""
         task = self.task
         begun = owed.begin_start(record, task.policy, now=task.clock())

@@ -54,7 +54,8 @@ class TriesByVm:
         kept = {
             each: former
             for each, former in {**self.vms, key: tries}.items()
-            if former.times and abs(now - former.times[-1]) < FORGET_AFTER
+            if _is_busy(former, now)
+            or (former.times and abs(now - former.times[-1]) < FORGET_AFTER)
         }
         return replace(self, vms=kept)
 
@@ -68,8 +69,8 @@ def why_not(tries: Tries, policy: Policy, *, again: float, now: float) -> str:
         again: when a person asked to begin again, in epoch seconds.
         now: epoch seconds.
     """
-    if now < tries.busy_until < now + FORGET_AFTER:
-        return "its VM is being repaired for another fault or TargetCluster"
+    if why := why_busy(tries, now=now):
+        return why
     counted = [at for at in tries.times if at > again and abs(now - at) < FORGET_AFTER]
     if not counted:
         return ""
@@ -83,9 +84,26 @@ def why_not(tries: Tries, policy: Policy, *, again: float, now: float) -> str:
     return ""
 
 
+def why_busy(tries: Tries, *, now: float) -> str:
+    """Say whether a VM is being repaired now; empty if it is not."""
+    if not _is_busy(tries, now):
+        return ""
+    return "its VM is being repaired for another fault or TargetCluster"
+
+
+def _is_busy(tries: Tries, now: float) -> bool:
+    # What a wrong clock wrote is further away than any repair takes, and holds nothing up.
+    return now < tries.busy_until < now + FORGET_AFTER
+
+
 def begun(tries: Tries, by: str, *, now: float, until: float) -> Tries:
     """Return the tries with one that a process begins now and ends by `until`."""
     return replace(tries, times=(*tries.times, now)[-MAX_TIMES:], busy_until=until, by=by)
+
+
+def held(tries: Tries, by: str, *, until: float) -> Tries:
+    """Return the tries of a VM that a process works on until `until`, which is no new one."""
+    return replace(tries, busy_until=until, by=by)
 
 
 def ended(tries: Tries, *, sent: bool) -> Tries:

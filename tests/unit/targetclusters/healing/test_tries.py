@@ -57,6 +57,15 @@ def test_what_is_over_is_dropped_when_something_is_written() -> None:
     assert kept.having("mine", Tries(), NOW).vms.keys() == {"new"}
 
 
+def test_a_vm_that_is_held_is_busy_until_it_is_not_and_nothing_counts() -> None:
+    held = tries.held(Tries(), "me", until=NOW + 330)
+    kept = TriesByVm().having("mine", held, NOW)
+    assert tries.why_not(kept.of("mine"), POLICY, again=0.0, now=NOW + 329)
+    assert kept.having("another", Tries((NOW,)), NOW + 331).vms.keys() == {"another"}
+    assert tries.ended(held, sent=True) == Tries()
+    assert tries.why_busy(Tries(busy_until=NOW + 86400), now=NOW) == ""
+
+
 def test_it_is_read_as_it_was_written() -> None:
     known = TriesByVm({"b": Tries((NOW,), NOW + 1), "a": Tries((NOW - 60,))})
     assert read_tries(write_tries(known)) == replace(known, vms=dict(known.vms))

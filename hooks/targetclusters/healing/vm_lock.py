@@ -1,0 +1,94 @@
+"""Takes a VM for a repair, in its Lease, so that no other TargetCluster or replica works on it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hooks.cloudstack.operations import Outcome, Verdict
+from hooks.http.deadline import Deadline
+from hooks.kube.client import Conflict, KubeError
+from hooks.targetclusters.healing.plan import tries
+from hooks.targetclusters.healing.plan.journal import Unreadable
+from hooks.targetclusters.healing.plan.tries import Tries
+from hooks.targetclusters.healing.task import CALL_SECONDS, REPAIR_SECONDS, HealingTask
+from hooks.targetclusters.healing.vm_leases import KeptTries
+from hooks.targetclusters.round_lease import is_over
+
+#: How often it is tried to write that a repair begins, while others write into the same Lease.
+TAKE_TRIES = 5
+
+
+@dataclass(frozen=True)
+class VmLock:
+    """A VM of a CloudStack, as far as it is free for a repair.
+
+    Attributes:
+        task: what the round is about.
+        url: of the CloudStack.
+        vm: the id of the VM, or of a Kubernetes Service cluster.
+        deadline: of the round.
+    """
+
+    task: HealingTask
+    url: str
+    vm: str
+    deadline: Deadline
+
+    def why_not(self, again: float) -> str:
+        """Say why an attempt may not be made now; empty if it may. Raises KubeError, Unreadable."""
+        return self._why_no_attempt(self._read(), again, self.task.clock())
+
+    def take(self, again: float) -> KeptTries | Outcome:
+        """Write down that an attempt begins; an outcome says why it may not."""
+        return self._take(
+            lambda kept, now: self._why_no_attempt(kept, again, now),
+            lambda tried, now: tries.begun(tried, self._by, now=now, until=now + REPAIR_SECONDS),
+        )
+
+    def take_for_start(self) -> KeptTries | Outcome:
+        """Write down that an owed start begins, which no number of attempts holds up."""
+        return self._take(
+            lambda kept, now: tries.why_busy(self._own_view(kept), now=now),
+            lambda tried, now: tries.held(tried, self._by, until=now + REPAIR_SECONDS),
+        )
+
+    def end(self, taken: KeptTries, *, sent: bool) -> None:
+        """Write down that the repair has ended; what was surely not sent counts as no attempt."""
+        seconds, now = Deadline(CALL_SECONDS), self.task.clock()
+        taken.change(lambda each: tries.ended(each, sent=sent), now, seconds)
+
+    @property
+    def _by(self) -> str:
+        return self.task.memory.holder
+
+    def _take(
+        self, why_not: Callable[[KeptTries, float], str], begin: Callable[[Tries, float], Tries]
+    ) -> KeptTries | Outcome:
+        problem = "others write about other VMs all the time"
+        for _ in range(TAKE_TRIES):
+            now = self.task.clock()
+            try:
+                kept = self._read()
+                if why := why_not(kept, now):
+                    return Outcome(Verdict.BUSY, why)
+                return kept.write(begin(kept.tries, now), now, Deadline(CALL_SECONDS))
+            except Conflict:
+                continue
+            except (KubeError, Unreadable) as error:
+                problem = str(error)
+                break
+        return Outcome(Verdict.UNSENT, f"it cannot be written down: {problem}")
+
+    def _read(self) -> KeptTries:
+        """Read what was tried on the VM. Raises KubeError, Unreadable."""
+        seconds = self.deadline.at_most(CALL_SECONDS)
+        return self.task.memory.vms.read(self.url, self.vm, seconds)
+
+    def _why_no_attempt(self, kept: KeptTries, again: float, now: float) -> str:
+        return tries.why_not(self._own_view(kept), self.task.policy, again=again, now=now)
+
+    def _own_view(self, kept: KeptTries) -> Tries:
+        """Return what was tried; a former process of this pod repairs nothing any more."""
+        tried = kept.tries
+        if tried.by != self._by and is_over(tried.by, self._by):
+            return tries.ended(tried, sent=True)
+        return tried
