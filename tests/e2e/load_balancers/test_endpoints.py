@@ -137,7 +137,7 @@ def test_a_live_service_becomes_local_and_back_and_always_has_a_member(
     shop.await_ready("web")
 
 
-def test_drift_plan_mode_and_deletion_go_by_the_endpoints_as_well(
+def test_drift_plan_mode_a_node_that_leaves_and_deletion_go_by_the_endpoints_as_well(
     shop: Namespace, place: Site
 ) -> None:
     endpoints = Endpoints(shop, "web")
@@ -162,5 +162,14 @@ def test_drift_plan_mode_and_deletion_go_by_the_endpoints_as_well(
     assert list(rule(shop, place)["members"]) == ["node-1"]
     shop.change("web", {"mode": None})
     await_members(shop, place, "node-2")
+    endpoints.put(node_2=READY, node_3=READY)
+    await_members(shop, place, "node-2", "node-3")
+    place.nodes.delete("node-3")
+    await_members(shop, place, "node-2")
+    place.join("node-3")
+    await_members(shop, place, "node-2", "node-3")
+    address = rule(shop, place)["address"]
     shop.services.delete("web", shop.name)
-    place.awaited(lambda: only not in {one["id"] for one in place.rules()}, "the rule goes")
+    shop.await_no_load_balancer("web")
+    assert place.address(address) is None
+    assert only not in {one["id"] for one in place.rules()}

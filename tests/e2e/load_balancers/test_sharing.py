@@ -100,6 +100,57 @@ def test_what_somebody_removed_from_a_shared_address_is_repaired(
     assert address_of(shop, "web", "mail") == address
 
 
+def test_a_node_leaves_a_change_is_planned_and_made_and_both_go_at_once(
+    shop: Namespace, place: Site
+) -> None:
+    for number, name in enumerate(("web", "mail")):
+        shop.create(name, SHARED, ports=ports(80 + number))
+    address = address_of(shop, "web", "mail")
+    [web], [mail] = (place.rules_of(shop, name) for name in ("web", "mail"))
+    with place.watched() as watch:
+        place.nodes.delete(NODES[0])
+        await_members(place, address, *NODES[1:])
+        place.join(NODES[0])
+        await_members(place, address, *NODES)
+
+        narrow = ["10.0.0.0/8"]
+        shop.change("mail", {"mode": "plan"}, ports=ports(81, 82), loadBalancerSourceRanges=narrow)
+        planned = shop.await_load_balancer("mail", lambda one: one["status"].get("plan"), "plans")
+        assert f"{mail['name'].removesuffix('81')}82" in "; ".join(planned["status"]["plan"])
+        assert place.rules_of(shop, "mail") == [mail]
+        assert place.firewall(address) == [("tcp", 80, 80, EVERYBODY), ("tcp", 81, 81, EVERYBODY)]
+        shop.change("mail", {"mode": None})
+        until(lambda: len(place.rules_of(shop, "mail")) == 2, "mail has another port")
+        assert address_of(shop, "web", "mail") == address
+        assert place.firewall(address) == [
+            ("tcp", 80, 80, EVERYBODY),
+            ("tcp", 81, 82, ("10.0.0.0/8",)),
+        ]
+    assert watch.always_open(address, 80)
+    assert all(watch.always_there(rule["id"]) for rule in (web, mail))
+    assert place.rules_of(shop, "web") == [web]
+
+    for name in ("web", "mail"):
+        shop.services.delete(name, shop.name)
+    for name in ("web", "mail"):
+        shop.await_no_load_balancer(name)
+    assert place.address(address) is None
+    assert place.firewall(address) == []
+    assert not [rule for rule in place.rules() if rule["address"] == address]
+
+
+def await_members(place: Site, address: str, *names: str) -> None:
+    """Wait until all rules of an address have these members."""
+    place.awaited(
+        lambda: all(
+            set(rule["members"]) == set(names)
+            for rule in place.rules()
+            if rule["address"] == address
+        ),
+        f"members are {', '.join(names)}",
+    )
+
+
 def test_a_service_that_is_replaced_by_force_keeps_its_place(shop: Namespace, place: Site) -> None:
     made = shop.create("web", SHARED)
     shop.create("mail", SHARED, ports=ports(25))
