@@ -1,41 +1,18 @@
 """What other providers left is taken over in place: address, rules, Service."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from tests.controlplane.api import Object
+from tests.e2e.former import OLD_FINALIZER, Naming, existing, fork, hand_over, in_tree
 from tests.e2e.load_balancers.conftest import NODES
 from tests.e2e.site import Site
-from tests.e2e.watching import PREFIX, Namespace, ingress, own_condition
-
-OLD_FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
+from tests.e2e.watching import Namespace, ingress, own_condition
 
 #: A machine on net-1 that is no node of the cluster.
 STRANGER = "node-4"
-
-#: How a provider names the rule of a Service's port, from the Service and that port.
-Naming = Callable[[Object, int], str]
-
-
-def prefix(service: Object) -> str:
-    """Name a load balancer as cloud controller managers do."""
-    uid: str = service["metadata"]["uid"]
-    return ("a" + uid.replace("-", ""))[:32]
-
-
-def existing(service: Object, port: int) -> str:
-    return f"{prefix(service)}-tcp-{port}"
-
-
-def in_tree(service: Object, port: int) -> str:
-    return f"{prefix(service)}-{port}"
-
-
-def fork(service: Object, port: int) -> str:
-    metadata = service["metadata"]
-    return f"K8s_svc_kubernetes_{metadata['namespace']}_{metadata['name']}-tcp-{port}"
 
 
 def left_behind(
@@ -66,19 +43,6 @@ def left_behind(
             cidrlist="0.0.0.0/0",
         )
     return address
-
-
-def hand_over(shop: Namespace, service: Object, address: Object, notes: dict[str, str]) -> None:
-    """Leave the Service as another provider does when it is stopped, and let us have it."""
-    name = service["metadata"]["name"]
-    status = {"loadBalancer": {"ingress": [{"ip": address["ipaddress"]}]}}
-    shop.services.patch(name, {"status": status}, shop.name, subresource="status")
-    annotations = {PREFIX + key: note for key, note in notes.items()}
-    metadata: Object = {
-        "finalizers": [OLD_FINALIZER],
-        "annotations": {**annotations, PREFIX + "disabled": None},
-    }
-    shop.services.patch(name, {"metadata": metadata}, shop.name)
 
 
 @pytest.mark.parametrize(
