@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.controlplane.api import Object, Resource
+from tests.controlplane.api import Object, Objects, Resource
 from tests.controlplane.cluster import Cluster
 from tests.controlplane.polling import PATIENCE, until
 
@@ -75,8 +75,8 @@ class Namespace:
 
     def await_no_load_balancer(self, service: str, *, within: float = PATIENCE) -> None:
         """Wait until a Service has no load balancer."""
-        until(
-            lambda: self.load_balancer(service) is None,
+        until_none(
+            lambda: list(filter(None, [self.load_balancer(service)])),
             f"no load balancer of {service}",
             within=within,
         )
@@ -106,6 +106,28 @@ class Namespace:
     def _events(self, name: str) -> list[Object]:
         found = self.cluster.api.resource("v1", "events").list(self.name)
         return [event for event in found if event["involvedObject"]["name"] == name]
+
+
+def until_none(list_: Callable[[], Objects], what: str, *, within: float = PATIENCE) -> None:
+    """Wait until no load balancer is listed; where some stay, say what each waits for."""
+    waiting: dict[str, list[str]] = {}
+
+    def are_gone() -> bool:
+        waiting.clear()
+        for one in list_():
+            metadata, conditions = one["metadata"], one.get("status", {}).get("conditions", [])
+            ready = [
+                f"{each['reason']}: {each['message']}"
+                for each in conditions
+                if each["type"] == "Ready"
+            ]
+            waiting[f"{metadata['namespace']}/{metadata['name']}"] = ready
+        return not waiting
+
+    try:
+        until(are_gone, what, within=within)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; left are {waiting}") from error
 
 
 def _until(

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.controlplane import ControlPlane
-from tests.controlplane.polling import until
 from tests.e2e.site import Site, site
-from tests.e2e.watching import LOAD_BALANCERS, Namespace, namespace
+from tests.e2e.watching import LOAD_BALANCERS, Namespace, namespace, until_none
 
 #: Machines of the simulator's small world on the network net-1.
 NODES = ("node-1", "node-2", "node-3")
@@ -26,7 +25,7 @@ def place(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
         made.job("associateIpAddress", networkid=net, ipaddress=STATIC_ADDRESS)
         yield made
         balancers = control_plane.api.resource(*LOAD_BALANCERS)
-        until(lambda: not balancers.list(), "every load balancer is gone")
+        until_none(balancers.list, "every load balancer is gone")
         assert made.rules() == []
         assert [one["ipaddress"] for one in made.addresses() if one["tags"]] == []
         assert made.simulator.control.ignored_parameters() == []
