@@ -16,7 +16,7 @@ def why_not_served(network: Network, *, internal: bool = False) -> str:
     if not network.has("Lb"):
         return f"Network {network.name} offers no load balancing"
     if network.has("SecurityGroup"):
-        return f"Network {network.name} has security groups, which are not served yet"
+        return f"Network {network.name} has security groups: load balancers are not made there"
     if internal:
         return _why_not_internal(network)
     schemes = network.capability("Lb", "LbSchemes")
