@@ -88,6 +88,18 @@ def changed(shop: Namespace, place: Site) -> None:
 def repaired(shop: Namespace, place: Site, ip: str) -> None:
     """Undo what somebody does in CloudStack, on the same address."""
     first, second = balancers(place)
+    machine, item = place.machine(NODES[0]), items(place)[0]["id"]
+    place.job("removeFromLoadBalancerRule", id=second["id"], virtualmachineids=machine)
+    place.job("updateNetworkACLItem", id=item, cidrlist="0.0.0.0/0")
+    await_members(place, *NODES)
+    place.awaited(
+        lambda: (
+            {(each["startport"], tuple(each["cidrlist"])) for each in items(place)}
+            == {(80, tuple(RANGES)), (443, tuple(RANGES))}
+        ),
+        "the items admit the ranges alone again",
+    )
+    assert [each["id"] for each in balancers(place)] == [first["id"], second["id"]]
     place.job("deleteLoadBalancer", id=first["id"])
     place.job("deleteLoadBalancer", id=second["id"])
 
