@@ -3,7 +3,7 @@
 KubeError                       catch this one; str() is fit for a status, never secret
 ├── KubeUnreachable             no usable answer: connection, timeout, 410, 429, 5xx, no JSON object
 └── KubeRefused                 the API server said no: `code`, `text`
-    ├── NotFound                404: the object, or its kind, is not there
+    ├── NotFound                404 in Kubernetes' words: the object, or its kind, is not there
     └── Conflict                409: the object changed since it was read, or is there already
 """
 
@@ -364,6 +364,9 @@ def _object(what: str, answer: HttpAnswer) -> Json:
     except BadJson as error:
         content = None
         problem = f"{problem}: the answer {error}"
+    if code == 404 and isinstance(content, dict) and content.get("kind") != "Status":
+        # A gateway without a route says so in JSON too, and nothing of the object.
+        raise KubeUnreachable(f"{what}: HTTP 404 without a Status of Kubernetes")
     if not isinstance(content, dict):
         line = one_line(answer.body.split(b"\n")[0].decode(errors="replace"), MAX_LINE)
         text = line if is_transient else ""

@@ -11,20 +11,31 @@ class ClusterIdentity:
         uid: of its namespace kube-system; empty if the account may not read it.
         ca: `sha256:` and the fingerprint of the authority that its certificate is checked
             against; empty if the kubeconfig has none.
+        place: where the kubeconfig leads: a digest of server and authority; empty if not known.
     """
 
     uid: str = ""
     ca: str = ""
+    place: str = ""
 
     def __str__(self) -> str:
-        return self.uid or self.ca
+        return self.uid or self.ca or self.place
 
     def same_as(self, other: "ClusterIdentity") -> bool | None:
-        """Tell whether both are one cluster; None if that cannot be known."""
+        """Tell whether both are one cluster; None if that cannot be known.
+
+        Several clusters may have one authority. So where one has a UID and the other does not say
+        its own, both are one only at the same place.
+        """
         if self.uid and other.uid:
             return self.uid == other.uid
-        return self.ca == other.ca if self.ca and other.ca else None
+        if self.ca and other.ca and self.ca != other.ca:
+            return False
+        if bool(self.uid) != bool(other.uid) and self.place and other.place:
+            return self.place == other.place
+        return True if self.ca and other.ca else None
 
     def completed_by(self, other: "ClusterIdentity") -> "ClusterIdentity":
         """Return this identity with what only the other, of the same cluster, knows."""
-        return ClusterIdentity(self.uid or other.uid, self.ca or other.ca)
+        uid, ca = self.uid or other.uid, self.ca or other.ca
+        return ClusterIdentity(uid, ca, self.place or other.place)

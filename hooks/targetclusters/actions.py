@@ -246,7 +246,8 @@ class _Jobs:
             raise AccessError(Failure("secret", "HubUnknown", message)) from error
         try:
             seconds = deadline.at_most(IDENTITY_SECONDS)
-            cluster = read_identity(api, kubeconfig.ca_fingerprint, seconds)
+            ca, place = kubeconfig.ca_fingerprint, kubeconfig.place
+            cluster = read_identity(api, ca, seconds, place=place)
         except KubeError as error:
             message = one_line(error, target.MAX_MESSAGE)
             raise AccessError(Failure("connection", "ClusterUnknown", message)) from error

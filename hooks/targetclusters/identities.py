@@ -6,20 +6,21 @@ from hooks.kube.cluster_uid import read_cluster_uid
 from hooks.kube.identity import ClusterIdentity
 
 
-def read_identity(target: Kube, ca: str, deadline: Deadline) -> ClusterIdentity:
+def read_identity(target: Kube, ca: str, deadline: Deadline, *, place: str = "") -> ClusterIdentity:
     """Return which cluster a kubeconfig leads to, without the UID if the account may not read it.
 
     Args:
         target: the cluster.
         ca: the fingerprint of the authority in the kubeconfig; empty without one.
         deadline: of the request.
+        place: where the kubeconfig leads, as ClusterIdentity has it.
 
     Raises:
         KubeError: the target does not answer, or rejects the credentials.
     """
     try:
-        return ClusterIdentity(read_cluster_uid(target, deadline), ca)
+        return ClusterIdentity(read_cluster_uid(target, deadline), ca, place)
     except KubeRefused as error:
         if error.code == 401:
             raise
-        return ClusterIdentity(ca=ca)
+        return ClusterIdentity(ca=ca, place=place)

@@ -105,6 +105,15 @@ def test_a_refusal_carries_the_api_servers_words(code: int, error: type[Exceptio
     assert TOKEN not in repr(raised.value)
 
 
+def test_a_404_that_is_not_in_kubernetes_words_is_no_absence() -> None:
+    """A gateway in front of the API server that has lost its route answers so."""
+    with (
+        serving(lambda _: (404, {"message": "no Route matched with those values"})) as server,
+        pytest.raises(KubeUnreachable, match="HTTP 404 without a Status of Kubernetes"),
+    ):
+        api(server.url).get("/x", deadline=Deadline(5))
+
+
 @pytest.mark.parametrize(
     ("code", "header", "body", "seconds"),
     [

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
@@ -25,8 +25,8 @@ GROWN_BYTES = 1_040_000
 MAX_PARTS = 5
 #: The key of a ConfigMap's data that holds the entries, one JSON object a line.
 DATA_KEY = "entries.jsonl"
-#: The keys of a ConfigMap's data that say which cluster the objects are on.
-_CLUSTER_UID, _CLUSTER_CA = "clusterUID", "clusterCA"
+#: The keys of a ConfigMap's data that say which cluster the objects are on: uid, ca and place.
+_CLUSTER = ("clusterUID", "clusterCA", "clusterPlace")
 #: Counts as the UID of an entry that has none yet, so that entries stay where they are.
 _UID_PLACEHOLDER = "-" * 36
 _MAX_NAME = 253
@@ -189,8 +189,7 @@ class Inventory:
                 "metadata": {"name": part_name(name, number, of), "namespace": namespace},
                 "data": {
                     DATA_KEY: msgspec.json.Encoder().encode_lines(entries).decode(),
-                    **({_CLUSTER_UID: one.cluster.uid} if one.cluster.uid else {}),
-                    **({_CLUSTER_CA: one.cluster.ca} if one.cluster.ca else {}),
+                    **{key: text for key, text in _cluster_data(one.cluster) if text},
                 },
             }
             for of, one in named.items()
@@ -224,6 +223,10 @@ def _age(of: str, listed: Mapping[str, Mapping[int, Json]]) -> tuple[bool, str, 
     return of != "", min((str(each) for each in made if each), default="~"), of
 
 
+def _cluster_data(cluster: ClusterIdentity) -> Iterator[tuple[str, str]]:
+    return zip(_CLUSTER, (cluster.uid, cluster.ca, cluster.place), strict=True)
+
+
 def _newest(older: list[Inventory], own: Inventory, cluster: ClusterIdentity) -> list[Inventory]:
     """Return those set aside that may stay beside this one, in their order."""
     room = 2 * MAX_PARTS - len(own.parts)
@@ -255,7 +258,7 @@ def _read(config_maps: Mapping[int, Json]) -> Inventory:
                 unreadable.append(f"ConfigMap {name}, {DATA_KEY}, line {line_number}")
     last = max(found, default=0)
     parts = tuple(tuple(found.get(n, {}).values()) for n in range(1, last + 1))
-    identity = ClusterIdentity(*(str(data.get(key) or "") for key in (_CLUSTER_UID, _CLUSTER_CA)))
+    identity = ClusterIdentity(*(str(data.get(key) or "") for key in _CLUSTER))
     return Inventory(parts, tuple(unreadable), identity)
 
 

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -212,6 +213,14 @@ def test_a_cluster_that_was_never_known_is_noted_and_nothing_else() -> None:
     assert reread(found) == found
     assert found.on(ClusterIdentity("uid-1")) == found
     assert found.on(ClusterIdentity()) == found
+
+
+def test_a_cluster_elsewhere_that_does_not_say_its_uid_is_another_one() -> None:
+    here = ClusterIdentity("uid-1", "sha256:1", "here")
+    found = reread(Inventory().with_entries([entry("a")]).on(here))
+    assert found.on(replace(here, uid="")).cluster == here
+    moved = found.on(ClusterIdentity("", "sha256:1", "there"))
+    assert [one.cluster for one in moved.set_aside] == [here]
 
 
 def test_another_cluster_sets_the_entries_aside_before_they_leave() -> None:

@@ -1,0 +1,131 @@
+"""What answers is not, or cannot be seen to be, the cluster that the objects are on."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from hooks.http.bounded_json import Json
+from tests.controlplane.polling import until
+from tests.integration.targetclusters.stage import source
+from tests.targets.certificates import Authority
+from tests.targets.driving import NAMESPACE, Driven, Operator, target_cluster
+from tests.targets.objects import encoded, kubeconfig, secret
+from tests.targets.own_cluster import OwnCluster
+from tools.api_server import ApiServer, RefusedError, Request, Store
+
+Answer = tuple[int, Json | str]
+KINDS = {"configmaps": "ConfigMap", "namespaces": "Namespace", "nodes": "Node", "pods": "Pod"}
+RESOURCES = [
+    {"name": name, "kind": kind, "namespaced": name in ("configmaps", "pods")}
+    for name, kind in KINDS.items()
+]
+ANSWERS: dict[str, Answer] = {
+    "/readyz": (200, "ok"),
+    "/version": (200, {"gitVersion": "v1.36.3"}),
+    "/apis": (200, {"groups": []}),
+    "/api/v1": (200, {"resources": RESOURCES}),
+    "/apis/authentication.k8s.io/v1/selfsubjectreviews": (
+        201,
+        {"status": {"userInfo": {"username": "op"}}},
+    ),
+}
+
+
+class Target(Store):
+    """A cluster in memory, which may be made to answer something else."""
+
+    def __init__(self, uid: str) -> None:
+        system = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}
+        system["metadata"] |= {"uid": uid}  # type: ignore[operator]
+        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n-1"}, "status": ready}
+        super().__init__([system, node])
+        self.instead: Callable[[Request], Answer | None] = lambda _: None
+
+    def answer(self, request: Request) -> tuple[int, Json]:
+        found = self.instead(request) or ANSWERS.get(request.path)
+        return found or super().answer(request)  # type: ignore[return-value]
+
+    def names(self) -> set[str]:
+        above = f"/api/v1/namespaces/{NAMESPACE}/configmaps/"
+        return {path.removeprefix(above) for path in self.objects if path.startswith(above)}
+
+
+@contextmanager
+def serving(uid: str) -> Iterator[tuple[str, Target]]:
+    server = ApiServer()
+    server.store = target = Target(uid)
+    with server:
+        yield server.url, target
+
+
+def without_route(request: Request) -> Answer:
+    return 404, {"message": f"no Route matched with {request.path}"}
+
+
+def without_uid(request: Request) -> None:
+    if request.path.endswith("/kube-system"):
+        raise RefusedError(403, "Forbidden", 'namespaces "kube-system" is forbidden')
+
+
+def watched(url: str, *, authority: Authority | None = None) -> Driven:
+    """Return a TargetCluster whose three ConfigMaps are on its cluster."""
+    own = OwnCluster()
+    lead(own, url, authority)
+    for name in "abc":
+        own.put(source(name, NAMESPACE))
+    spec: Json = {"resourceSyncPolicy": {"enabled": True}, "deletionPolicy": "Delete"}
+    driven = Driven(Operator(own), target_cluster(kubeconfigSecret="target", **spec))
+    go_on(driven, lambda: driven.says("ResourcesSynced") == "True Synced")
+    return driven
+
+
+def lead(own: OwnCluster, url: str, authority: Authority | None) -> None:
+    more = {"certificate-authority-data": encoded(authority.pem)} if authority else {}
+    own.put(secret(kubeconfig(url, cluster=more), namespace=NAMESPACE))
+
+
+def go_on(driven: Driven, is_done: Callable[[], bool], *, deleting: bool = False) -> None:
+    """Call when the hook asks for it, and at least every five seconds."""
+
+    def call() -> bool:
+        wait = driven.call(finalizing=deleting).get("resyncAfterSeconds", 1)
+        if is_done():
+            return True
+        driven.operator.clock.now += min(wait, 5)
+        return False
+
+    until(call, "the TargetCluster is as far")
+
+
+def said(driven: Driven) -> str:
+    return " ".join(f"{each.reason}: {each.message}" for each in driven.operator.events)
+
+
+def test_a_gateway_without_its_route_is_no_proof_that_anything_is_gone() -> None:
+    with serving("uid-a") as (url, target):
+        driven = watched(url)
+        target.instead = without_route
+        go_on(driven, lambda: bool(driven.answers[-1].get("finalized")), deleting=True)
+        assert target.names() == {"a", "b", "c"}
+        assert "ResourcesOrphaned: 3 objects are left on the cluster" in said(driven)
+        assert "ResourcesDeleted" not in said(driven)
+        driven.operator.hook.close()
+
+
+@pytest.mark.parametrize("authority", [None, Authority()], ids=["no authority", "one for both"])
+def test_another_cluster_whose_uid_is_not_said_is_not_taken_for_the_former_one(
+    authority: Authority | None,
+) -> None:
+    with serving("uid-a") as (url, first), serving("uid-b") as (other_url, other):
+        driven = watched(url, authority=authority)
+        other.instead = without_uid
+        assert isinstance(driven.operator.own, OwnCluster)
+        lead(driven.operator.own, other_url, authority)
+        go_on(driven, lambda: other.names() == {"a", "b", "c"})
+        go_on(driven, lambda: driven.says("ClusterChanged") == "True ObjectsLeft")
+        assert "3 objects on uid-a" in driven.condition("ClusterChanged")["message"]
+        go_on(driven, lambda: bool(driven.answers[-1].get("finalized")), deleting=True)
+        assert (first.names(), other.names()) == ({"a", "b", "c"}, set())
+        driven.operator.hook.close()

@@ -1,0 +1,35 @@
+import pytest
+
+from hooks.kube.identity import ClusterIdentity
+
+KNOWN = ClusterIdentity("uid-1", "sha256:1", "here")
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        pytest.param(ClusterIdentity("uid-1", "sha256:2", "there"), True, id="its UID, moved"),
+        pytest.param(ClusterIdentity("uid-2", "sha256:1", "here"), False, id="another UID"),
+        pytest.param(ClusterIdentity("", "sha256:1", "here"), True, id="says no UID any more"),
+        pytest.param(ClusterIdentity("", "sha256:1", "there"), False, id="one authority for many"),
+        pytest.param(ClusterIdentity("", "sha256:2", "here"), False, id="another authority"),
+        pytest.param(ClusterIdentity("", "", "there"), False, id="no authority, elsewhere"),
+        pytest.param(ClusterIdentity("", "", "here"), True, id="no authority, there still"),
+        pytest.param(ClusterIdentity(), None, id="nothing is known"),
+    ],
+)
+def test_a_cluster_whose_uid_is_known_is_the_one_that_says_it_or_stands_in_its_place(
+    other: ClusterIdentity, same: bool | None
+) -> None:
+    assert KNOWN.same_as(other) is same
+    assert other.same_as(KNOWN) is same
+
+
+def test_where_neither_says_a_uid_the_authority_stands_for_the_cluster_wherever_it_is() -> None:
+    one = ClusterIdentity("", "sha256:1", "here")
+    assert one.same_as(ClusterIdentity("", "sha256:1", "there"))
+    assert ClusterIdentity("", "", "here").same_as(ClusterIdentity("", "", "there")) is None
+
+
+def test_what_an_inventory_of_an_older_version_lacks_is_no_proof_of_another_cluster() -> None:
+    assert ClusterIdentity("uid-1", "sha256:1").same_as(ClusterIdentity("", "sha256:1", "here"))
