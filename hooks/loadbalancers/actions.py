@@ -99,7 +99,8 @@ def _lanes(action: Action, context: CallContext) -> AbstractContextManager[None]
     """Hold the lanes of what an action locks in CloudStack; tags and ACL items lock nothing."""
     match action:
         case actions.Associate():
-            return context.lane("owner", "network")
+            # The owner's is everybody's: nobody holds it who waits for one network.
+            return context.lane("network", "owner")
         case actions.Assign() | actions.Remove() | actions.MembersTogether():
             return context.lane("members")
         case SetStickiness() | RemoveStickiness():

@@ -19,6 +19,9 @@ from hooks.webhook.reconcile import ANSWER_MARGIN
 
 #: Seconds after which a job is not waited for any more: it hangs.
 MAX_JOB_AGE = 30.0
+#: Seconds after which a job that outlived its call is asked about once a call, for so many seconds.
+#: Until the next call, so much of its age passes: each call that waits keeps others waiting.
+LONG_JOB, ASK_SECONDS, SHARE_OF_AGE = 1.0, 0.5, 0.25
 
 
 class RunningJobs:
@@ -36,7 +39,14 @@ class RunningJobs:
         with self._lock:
             self._jobs.put(uid, (*(self._jobs.get(uid) or ()), *jobs))
 
-    def wait(self, uid: str, wait_for: Callable[[Job], object], *, now: float) -> None:
+    def wait(
+        self,
+        uid: str,
+        wait_for: Callable[[Job, Deadline], object],
+        deadline: Deadline,
+        *,
+        now: float,
+    ) -> None:
         """Wait for a load balancer's jobs. Until they finish, reads show partial results.
 
         A job that fails is over as well. After any other error, the remaining jobs are kept.
@@ -44,6 +54,7 @@ class RunningJobs:
         Args:
             uid: of the load balancer.
             wait_for: waits for a job. Raises CloudStackError.
+            deadline: of the call.
             now: monotonic seconds.
         """
         with self._lock:
@@ -51,12 +62,19 @@ class RunningJobs:
         jobs = [(job, since) for job, since in remembered if now - since < MAX_JOB_AGE]
         try:
             while jobs:
+                job, since = jobs[0]
+                is_long = now - since > LONG_JOB
                 with suppress(Refused):
-                    wait_for(jobs[0][0])
+                    wait_for(job, deadline.at_most(ASK_SECONDS) if is_long else deadline)
                 del jobs[0]
         finally:
             if jobs:
                 self.add(uid, *jobs)
+
+    def pause(self, uid: str, *, now: float) -> float:
+        """Return the seconds until it is worth a call to ask about a load balancer's jobs."""
+        ages = [now - since for _, since in self._jobs.get(uid) or ()]
+        return max(ages, default=0.0) * SHARE_OF_AGE
 
 
 class LastChecks:

@@ -65,7 +65,7 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
         facts = _with_service(facts, context)
     if is_abandoned(facts):
         return facts
-    context.jobs.wait(context.uid, lambda job: _end(job, context), now=context.monotonic())
+    context.jobs.wait(context.uid, partial(_end, context), deadline, now=context.monotonic())
     if request.lacks_namespace:
         tagged = tagged_namespace(request, facts.cluster_id, context)
         request = replace(request, tagged_namespace=tagged)
@@ -75,9 +75,9 @@ def observe(request: LoadBalancerRequest, call_state: CallState, context: CallCo
     return facts if is_left_alone else _with_cloud_state(facts, context)
 
 
-def _end(job: Job, context: CallContext) -> None:
+def _end(context: CallContext, job: Job, deadline: Deadline) -> None:
     """Wait for a job of an earlier call; one that changed members tells what they are now."""
-    context.cloud.client.wait_for(job, context.deadline)
+    context.cloud.client.wait_for(job, deadline)
     context.members.note_end(job.id)
 
 

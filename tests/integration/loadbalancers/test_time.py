@@ -127,7 +127,7 @@ def test_a_call_does_not_wait_long_for_a_busy_network_and_writes_nothing(world: 
         go_on.set()
         assert [type(each) for each in answer.actions] == [Associate]  # tried, and not begun
         assert answer.response["resyncAfterSeconds"] == CONTINUE_AFTER  # type: ignore[typeddict-item]
-        assert "another call is acquiring an address" in second.condition("Reconciling")["message"]
+        assert "another call is changing network" in second.condition("Reconciling")["message"]
         holder.join()
         second.settle(hook)
         assert second.is_ready()
@@ -291,7 +291,7 @@ def test_the_next_call_waits_for_the_address_even_if_its_tags_took_too_long(worl
     with pytest.raises(JobRunning):
         perform(Associate("", world.network("net-1"), (("a", "b"),)), context)
     waited_for: list[Job] = []
-    jobs.wait("u-1", waited_for.append, now=world.monotonic())
+    jobs.wait("u-1", lambda job, _: waited_for.append(job), context.deadline, now=world.monotonic())
     assert [job.command for job in waited_for] == ["createTags", "associateIpAddress"]
     cloud.close()
 

@@ -8,7 +8,15 @@ from functools import partial
 import pytest
 
 from hooks.http.deadline import Deadline
-from hooks.loadbalancers.lanes import MEMBERS_AT_ONCE, LaneKey, Lanes, NetworkBusy
+from hooks.loadbalancers.lanes import (
+    LONGEST_RETURN,
+    MEMBERS_AT_ONCE,
+    SLOW_AFTER,
+    WAITING_WHILE_SLOW,
+    LaneKey,
+    Lanes,
+    NetworkBusy,
+)
 from tests.controlplane.polling import PATIENCE
 
 A, B = LaneKey("network", "a"), LaneKey("network", "b")
@@ -121,3 +129,38 @@ def test_no_place_is_lost_however_many_come_and_give_up() -> None:
         list(pool.map(work, range(300)))
     assert 1 <= most[0] <= MEMBERS_AT_ONCE
     assert [lane._free for lane in lanes._lanes.values()] == [MEMBERS_AT_ONCE]
+
+
+def test_where_one_write_takes_long_two_wait_and_others_come_back_the_later_the_more_they_are() -> (
+    None
+):
+    now = [0.0]
+    lanes = Lanes(monotonic=lambda: now[0])
+
+    def come_back() -> float:
+        with pytest.raises(NetworkBusy) as busy:
+            lanes.held((A,), Deadline(PATIENCE)).__enter__()
+        return busy.value.retry_after
+
+    with ThreadPoolExecutor(3) as pool:
+        with lanes.held((A,), Deadline(1)):
+            waiting = [
+                pool.submit(wait_in, lanes, A, lambda: None, PATIENCE)
+                for _ in range(WAITING_WHILE_SLOW)
+            ]
+            give_up = time.monotonic() + PATIENCE
+            while len(lanes._lanes[A]._waiting) < WAITING_WHILE_SLOW:
+                assert time.monotonic() < give_up
+            now[0] += SLOW_AFTER
+            with pytest.raises(NetworkBusy) as busy:  # not slow yet: one more may wait
+                lanes.held((A,), Deadline(0.01)).__enter__()
+            assert busy.value.retry_after == 0.0
+            now[0] += 1.0
+            assert [come_back() for _ in range(3)] == [2.0, 3.0, 4.0]
+            assert max(come_back() for _ in range(50)) == LONGEST_RETURN
+            with lanes.held((B,), Deadline(0.01)):
+                pass
+        for each in waiting:
+            each.result(timeout=PATIENCE)
+    with lanes.held((A,), Deadline(1)):
+        assert is_busy(lanes, A)
