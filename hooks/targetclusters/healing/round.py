@@ -71,7 +71,8 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
     breaker = bounds.breaker(seen.evidence, task.policy)
     no_pods = bounds.pod_breaker(seen.evidence, task.policy)
     found = decide.find_faults(seen.evidence)
-    faults = bounds.hold_back(found, seen.evidence, task.policy)
+    before, policy, now = kept.journal, task.policy, task.clock()
+    faults = bounds.hold_back(found, seen.evidence, policy, before, now=now)
     journal = _remember(task, kept, seen.evidence, faults)
     if seen.machines is not None:
         journal = replace(journal, machines=seen.machines, place=task.place)

@@ -1,14 +1,23 @@
 """Holds repairs back while too much is wrong at once, in a cluster, a zone, or among pods."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from hooks.targetclusters.healing.plan.model import Evidence, Fault, NodeState, PodsSeen, Policy
+from hooks.targetclusters.healing.plan.model import (
+    Evidence,
+    Fault,
+    Journal,
+    NodeState,
+    PodsSeen,
+    Policy,
+    Record,
+)
 
 #: Zones of a cluster, and nodes of one, from which on a zone can be told to be down.
 MIN_ZONES = 2
 MIN_IN_ZONE = 2
+_UNSEEN = Record("NodeNotReady", "")
 
 
 def breaker(evidence: Evidence, policy: Policy) -> str:
@@ -35,39 +44,81 @@ def pod_breaker(evidence: Evidence, policy: Policy) -> str:
     )
 
 
-def hold_back(faults: Iterable[Fault], evidence: Evidence, policy: Policy) -> tuple[Fault, ...]:
+def hold_back(
+    faults: Iterable[Fault], evidence: Evidence, policy: Policy, journal: Journal, *, now: float
+) -> tuple[Fault, ...]:
     """Return the faults, of which those have a reason to wait that are one of too many at once.
 
     Nothing is begun for them now. What was begun is finished.
+
+    Args:
+        faults: those that are there.
+        evidence: in which they were found.
+        policy: the bounds.
+        journal: what is remembered of them.
+        now: epoch seconds.
     """
-    nodes = evidence.nodes or ()
-    too_many, dark = breaker(evidence, policy), _dark_zones(nodes)
-    by_node = {node.name: too_many or dark.get(node.zone, "") for node in nodes}
-    ill_pods, held = pod_breaker(evidence, policy), list[Fault]()
+    faults = tuple(faults)
+    too_many, ill_pods = breaker(evidence, policy), pod_breaker(evidence, policy)
+    dark, held = _dark_nodes(faults, evidence.nodes or (), policy, journal, now), list[Fault]()
     for fault in faults:
         why_not = fault.why_not
         if fault.kind == "NodeNotReady":
-            why_not = why_not or by_node.get(fault.object, "")
+            why_not = why_not or too_many or ("" if fault.allowed else dark.get(fault.object, ""))
         elif fault.kind == "PodNotReady":
             why_not = why_not or ill_pods or too_many
         held.append(replace(fault, why_not=why_not))
     return tuple(held)
 
 
-def _dark_zones(nodes: Iterable[NodeState]) -> Mapping[str, str]:
-    """Return why the nodes of a zone are left alone, by zone: all are down, and others are not.
+def _dark_nodes(
+    faults: Iterable[Fault],
+    nodes: Iterable[NodeState],
+    policy: Policy,
+    journal: Journal,
+    now: float,
+) -> Mapping[str, str]:
+    """Return why nodes in dark zones wait, by node: the zone has a fault, rather than each of them.
 
-    That is the zone's fault. The controller of node leases in Kubernetes evicts no pods from one.
+    When that has lasted for the longest pause between two attempts, one of them is repaired, the
+    one that fell last: if it becomes ready, the zone is dark no more. The node lifecycle
+    controller of Kubernetes also goes on in a zone that is down while others are not, at a bounded
+    rate, and stops only where all are down.
     """
-    down, total = Counter[str](), Counter[str]()
+    dark, waits = _dark_zones(nodes), dict[str, str]()
+    down = [fault for fault in faults if fault.kind == "NodeNotReady"]
+    for zone, names in dark.items():
+        of_zone = [fault for fault in down if fault.object in names]
+        records = [journal.records.get(fault.key, _UNSEEN) for fault in of_zone]
+        since = max((now if each.since is None else each.since for each in records), default=now)
+        free = [fault for fault in of_zone if not fault.why_not]
+        first = max(free, key=lambda each: _turn(each, journal), default=None)
+        text = f"all {len(names)} nodes of the zone {zone} are not ready, which is the zone's fault"
+        if first is None or now - since < policy.longest:
+            waits |= dict.fromkeys(names, f"{text}; one of them is repaired if that lasts")
+        else:
+            others = names - {first.object}
+            waits |= dict.fromkeys(others, f"{text}; {first.object} is repaired first")
+    return waits
+
+
+def _turn(fault: Fault, journal: Journal) -> tuple[int, float, str]:
+    """Return what orders the nodes of a dark zone: the one that was tried goes on."""
+    tried = journal.records.get(fault.key, _UNSEEN).attempts
+    return tried, fault.changed or 0.0, fault.object
+
+
+def _dark_zones(nodes: Iterable[NodeState]) -> Mapping[str, frozenset[str]]:
+    """Return the zones of which all nodes are down, while others are not, with their nodes."""
+    by_zone = defaultdict[str, list[NodeState]](list)
     for node in nodes:
-        total[node.zone] += 1
-        down[node.zone] += not node.is_ready
-    named = [zone for zone in total if zone]
-    if len(named) < MIN_ZONES or all(down[zone] == total[zone] for zone in named):
-        return {}
-    return {
-        zone: f"all {count} nodes of the zone {zone} are not ready: that is the zone's fault"
-        for zone, count in total.items()
-        if zone and count >= MIN_IN_ZONE and down[zone] == count
+        by_zone[node.zone].append(node)
+    down = {
+        zone: frozenset(node.name for node in those)
+        for zone, those in by_zone.items()
+        if zone and not any(node.is_ready for node in those)
     }
+    named = [zone for zone in by_zone if zone]
+    if len(named) < MIN_ZONES or len(down) == len(named):
+        return {}
+    return {zone: names for zone, names in down.items() if len(names) >= MIN_IN_ZONE}

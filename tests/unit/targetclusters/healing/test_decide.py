@@ -278,33 +278,6 @@ def test_nodes_wait_after_their_cluster_was_started() -> None:
     assert due(running, journal, at=now + 5 * MINUTE) == ["a"]
 
 
-def test_a_zone_that_is_down_as_a_whole_is_left_alone() -> None:
-    def zone(name: str, *, ready: bool, of: int) -> list[NodeState]:
-        return [node(f"{name}-{number}", ready=ready, zone=name) for number in range(of)]
-
-    dark = Evidence((*zone("a", ready=False, of=3), *zone("b", ready=True, of=6)))
-    assert {fault.why_not for fault in decide.find_faults(dark)} == {""}
-    faults = bounds.hold_back(decide.find_faults(dark), dark, POLICY)
-    assert {"all 3 nodes of the zone a" in fault.why_not for fault in faults} == {True}
-    one = Evidence((*zone("a", ready=False, of=1), *zone("b", ready=True, of=6)))
-    alone = Evidence(tuple(zone("a", ready=False, of=3)))
-    nowhere = Evidence((*zone("", ready=False, of=3), *zone("b", ready=True, of=6)))
-    for evidence in (one, alone, nowhere):
-        policy = replace(POLICY, unhealthy=IntOrPercent("100%"))
-        faults = bounds.hold_back(decide.find_faults(evidence), evidence, policy)
-        assert {fault.why_not for fault in faults} == {""}
-
-
-def test_a_whole_cluster_that_is_down_is_no_zones_fault() -> None:
-    nodes = [node(f"{zone}-{each}", zone=zone) for zone in "ab" for each in range(2)]
-    evidence, policy = Evidence(tuple(nodes)), replace(POLICY, unhealthy=IntOrPercent("100%"))
-    held = bounds.hold_back(decide.find_faults(evidence), evidence, policy)
-    assert {fault.why_not for fault in held} == {""}
-    one_without = Evidence((*nodes[:2], node("x", ready=True)))
-    held = bounds.hold_back(decide.find_faults(one_without), one_without, policy)
-    assert {fault.why_not for fault in held} == {""}
-
-
 def test_a_node_that_was_down_before_healing_looked_is_left_alone_until_a_person_allows_it() -> (
     None
 ):
