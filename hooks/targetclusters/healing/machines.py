@@ -12,11 +12,14 @@ from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.cloudstack.node_vms import parse_provider_id
 from hooks.cloudstack.operations import find_vm
 from hooks.http.deadline import Deadline
+from hooks.http.texts import join_sentences
 from hooks.targetclusters.healing.plan.model import Machine, NodeState
 from hooks.targetclusters.healing.plan.vms import find_vm_of
 
 #: VMs of a control plane that are remembered; one has three, rarely five or seven.
 MAX_MACHINES = 9
+#: Nodes whose VMs are looked for to see whether the account is that of the cluster.
+MAX_SAMPLE = 3
 
 
 def list_vms(cloud: Cloud, node: NodeState, reads: Deadline) -> tuple[VirtualMachine, ...]:
@@ -30,6 +33,34 @@ def list_vms(cloud: Cloud, node: NodeState, reads: Deadline) -> tuple[VirtualMac
     vm_id = parse_provider_id(node.provider_id)
     vm = find_vm(cloud.client, vm_id, reads) if vm_id else None
     return (vm,) if vm else ()
+
+
+def why_none_seen(
+    cloud: Cloud, nodes: tuple[NodeState, ...], members: frozenset[str] | None, reads: Deadline
+) -> str:
+    """Say that an account has the VM of none of the first nodes that are ready; empty if of one.
+
+    Args:
+        cloud: the account.
+        nodes: all nodes of the cluster.
+        members: as `find_vm_of` takes them.
+        reads: for all of it.
+
+    Raises:
+        CloudStackError: CloudStack gives no answer.
+    """
+    ready = sorted((node for node in nodes if node.is_ready), key=lambda each: each.name)
+    reasons = []
+    for node in ready[:MAX_SAMPLE]:
+        vm = find_vm_of(node, nodes, list_vms(cloud, node, reads), cloud.scope(reads), members)
+        if not isinstance(vm, str):
+            return ""
+        reasons.append(f"{node.name}: {vm}")
+    if not reasons:
+        return ""
+    return "the CloudStack account has the VM of no node: " + join_sentences(
+        reasons, limit=MAX_SAMPLE
+    )
 
 
 def find_machines(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from hooks.cloudstack import Cloud
 from hooks.targetclusters.healing.accounts import Accounts
 from hooks.targetclusters.healing.journal_lease import JournalLease
 from hooks.targetclusters.healing.vm_leases import VmLeases
@@ -24,6 +25,8 @@ class HealingMemory:
             again, in monotonic seconds.
         machines_of: the control plane of which the VMs were last found, and when, in monotonic
             seconds.
+        sampled: the account whose VMs were last compared with the nodes, when, in monotonic
+            seconds, and what is wrong.
         seen: since when the open attempts of other processes are seen, in monotonic seconds.
     """
 
@@ -33,4 +36,5 @@ class HealingMemory:
     holder: str
     doubts: dict[str, tuple[float, str]] = field(default_factory=dict)
     machines_of: tuple[object, float] = ((), float("-inf"))
+    sampled: tuple[Cloud | None, float, str] = (None, 0.0, "")
     seen: dict[OpenAttempt, float] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from hooks.http.deadline import Deadline
 from hooks.http.texts import join_names, join_sentences, one_line
 from hooks.kube.client import Kube, KubeError, KubeUnreachable
 from hooks.targetclusters.healing.accounts import AccountError
-from hooks.targetclusters.healing.machines import find_machines, find_stopped
+from hooks.targetclusters.healing.machines import find_machines, find_stopped, why_none_seen
 from hooks.targetclusters.healing.nodes import TooManyNodes, list_nodes
 from hooks.targetclusters.healing.plan.model import (
     Evidence,
@@ -31,6 +31,10 @@ from hooks.targetclusters.health.model import NAMED, Failure
 
 #: Seconds after which the VMs of a control plane are found anew, though its nodes are the same.
 FIND_EVERY = 600.0
+#: Seconds after which it is looked again whether the account has VMs of the nodes: after it had
+#: one, and after it had none.
+COMPARED_FOR = 86400.0
+COMPARE_EVERY = 600.0
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def observe(task: HealingTask, journal: Journal, deadline: Deadline) -> Observat
     cluster_id = task.spec.cloud_stack.kubernetes_cluster_id
     pods = _read_pods(task, nodes, deadline)
     lacking = _find_lacking(task, deadline)
-    machines = stopped = None
+    machines = stopped = strange = None
     if isinstance(nodes, Failure):
         is_out = nodes.kind == "connection" and task.place == journal.place
         stopped = _read_stopped(account.cloud, journal.machines if is_out else (), deadline)
@@ -82,7 +86,8 @@ def observe(task: HealingTask, journal: Journal, deadline: Deadline) -> Observat
         if known is not None or not cluster_id:
             members = _members(known) if cluster_id else None
             machines = _find_machines(task, account.cloud, nodes, members, deadline)
-    failures = (account.failure, nodes, cluster, stopped, pods, _say_lacking(lacking))
+            strange = _compare(task, account.cloud, nodes, members, deadline)
+    failures = (account.failure, nodes, cluster, strange, stopped, pods, _say_lacking(lacking))
     return Observation(
         Evidence(
             None if isinstance(nodes, Failure) else nodes,
@@ -195,6 +200,27 @@ def _find_machines(
         return None
     memory.machines_of = of, now
     return found
+
+
+def _compare(
+    task: HealingTask,
+    cloud: Cloud | None,
+    nodes: tuple[NodeState, ...],
+    members: frozenset[str] | None,
+    deadline: Deadline,
+) -> Failure | None:
+    """Say that the account is another's: it has no node's VM. Once a day, or until it has one."""
+    memory, now = task.memory, task.monotonic()
+    sampled, at, message = memory.sampled
+    if cloud is None:
+        return None
+    if sampled is not cloud or now - at >= (COMPARE_EVERY if message else COMPARED_FOR):
+        try:
+            message = one_line(why_none_seen(cloud, nodes, members, deadline), MAX_MESSAGE)
+        except CloudStackError:
+            return None
+        memory.sampled = cloud, now, message
+    return Failure("secret", "NoVMs", message) if message else None
 
 
 def _read_stopped(

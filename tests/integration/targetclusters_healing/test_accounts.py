@@ -7,7 +7,7 @@ from pathlib import Path
 from hooks.settings.cloud_config import read_cloud_config
 from hooks.settings.reloading import ReloadingFile
 from tests.integration.targetclusters_healing.farm import Ill
-from tests.integration.targetclusters_healing.life import NAMESPACE, Life, living
+from tests.integration.targetclusters_healing.life import NAMESPACE, Life, cloud_config, living
 from tests.targets.driving import Operator
 
 HOUR = 3600.0
@@ -58,3 +58,26 @@ def test_a_namespace_that_is_not_named_gets_nothing_and_is_told_what_would_help(
         assert life.driven.says("Healing") == "False NoAccount"
         message = life.driven.condition("Healing")["message"]
         assert f"TARGET_CLUSTER_ACCOUNT_NAMESPACES name {NAMESPACE}" in message
+
+
+def test_keys_of_another_account_are_told_before_a_node_is_down() -> None:
+    with living(nodes=5) as life:
+        simulator = life.farm.simulator
+        life.own.put(cloud_config(simulator, "other"))
+        life.live(120)
+        assert life.driven.says("Healing") == "False NoVMs"
+        said = life.driven.condition("Healing")["message"]
+        assert "the CloudStack account has the VM of no node: n-001: its VM is gone" in said
+        life.farm.fall("n-004", Ill.HUNG)
+        life.live(HOUR)
+        assert life.driven.says("Healing") == "False NoVMs"
+        life.farm.recover("n-004")
+        life.own.put(cloud_config(simulator))
+        assert life.live(HOUR, until=lambda: life.driven.says("Healing") == "True Healthy")
+
+
+def test_keys_of_the_account_cost_one_list_a_day_to_know() -> None:
+    with living(nodes=5) as life:
+        life.live(5 * HOUR)
+        assert life.driven.says("Healing") == "True Healthy"
+        assert life.farm.sent("listVirtualMachines") == 1
