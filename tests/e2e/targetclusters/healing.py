@@ -1,6 +1,7 @@
 """What the tests of healing share: a simulated CloudStack, and a TargetCluster with its keys."""
 
 from collections import Counter
+from itertools import accumulate
 
 from simulator.server import Simulator
 from tests.controlplane.api import Object
@@ -83,3 +84,12 @@ def cluster_id(cloud: Simulator, name: str) -> str:
     """Return the id of a cluster of the Kubernetes Service."""
     found = cloud.control.state()["kubernetesclusters"]
     return str(next(one["id"] for one in found if one["name"] == name))
+
+
+def most_at_once(cloud: Simulator) -> int:
+    """Return how many VMs or clusters were worked on at once, at most."""
+    changes = []
+    for call in cloud.control.calls():
+        if call["command"] in REPAIRS and call.get("due") is not None:
+            changes += [(call["due"], -1), (call["time"], 1)]
+    return max(accumulate(change for _, change in sorted(changes)), default=0)
