@@ -28,6 +28,7 @@ from hooks.http.texts import shorten
 from hooks.kube.times import CLOCK_SLACK
 from hooks.names import ANNOTATION_HEAL
 from hooks.targetclusters.healing.plan.model import (
+    REPAIRS,
     CloudRepair,
     Evidence,
     Fault,
@@ -49,7 +50,8 @@ MAX_OUTCOME = 200
 NOTE_EVERY = 60.0
 #: States of a Kubernetes Service cluster that a start may help.
 _STARTABLE = ("Stopped", "Alert")
-#: Repairs that may reach every VM of a cluster, so nothing is repaired beside them.
+#: Repairs that may reach every VM of a cluster: nothing is repaired beside them, nor beside those
+#: that only another version of the operator knows.
 _OF_CLUSTER: tuple[Repair, ...] = ("StartCluster",)
 #: And those in which its nodes are repaired: in others, the service works on them.
 _SETTLED = ("Running", "Alert")
@@ -205,7 +207,8 @@ def find_clash(journal: Journal, repair: Repair, object_id: str) -> str:
         object_id: of the VM, or cluster, on which.
     """
     for other in journal.open:
-        if object_id == other.vm or repair in _OF_CLUSTER or other.repair in _OF_CLUSTER:
+        is_alone = other.repair in _OF_CLUSTER or other.repair not in REPAIRS
+        if object_id == other.vm or repair in _OF_CLUSTER or is_alone:
             return f"{other.repair} of {other.vm} is being made"
     return ""
 

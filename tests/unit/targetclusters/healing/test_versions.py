@@ -79,6 +79,7 @@ def test_a_repair_of_another_version_is_not_disturbed(repair: str) -> None:
     assert due.records == ()
     assert due.waits == {"NodeNotReady/b": "a repair of a is being made"}
     assert decide.find_clash(later, "RebootVM", "vm-a")
+    assert bool(decide.find_clash(later, "RebootVM", "vm-b")) is (repair == "MigrateVM")
 
 
 def fault() -> Fault:
