@@ -214,7 +214,8 @@ def clear(platform: TargetPlatform) -> None:
     for cluster in platform.clusters.list():
         name, namespace = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
         try:
-            platform.clusters.patch(name, {"spec": {"deletionPolicy": "Orphan"}}, namespace)
+            spec = {"deletionPolicy": "Orphan", "finalizeTimeout": "10s"}
+            platform.clusters.patch(name, {"spec": spec}, namespace)
             platform.clusters.delete(name, namespace)
         except ApiError as error:  # gone already, which is what is wanted
             if not error.not_found:
