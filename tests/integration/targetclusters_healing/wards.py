@@ -84,7 +84,7 @@ class Ward:
 
     def pods(self) -> list[Json]:
         """Write all pods, as a list has them."""
-        return [self._pod(bed) for bed in self.beds.values()]
+        return [self._pod(bed) for bed in list(self.beds.values())]  # one may be deleted meanwhile
 
     def _pod(self, bed: Bed) -> Json:
         kind, _, name = bed.owner.rpartition("/")
