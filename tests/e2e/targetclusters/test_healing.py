@@ -129,6 +129,23 @@ def test_a_vm_that_was_stopped_for_a_repair_is_started_after_the_last_attempt(
     assert repairs(cloud)["stopVirtualMachine cks-node-1"] == 1
 
 
+def test_a_vm_that_was_stopped_for_a_repair_is_started_before_the_target_cluster_goes(
+    healing: TargetPlatform, cloud: Simulator, nodes: Kubelets
+) -> None:
+    make(healing, "released")
+    cloud.control.fault("startVirtualMachine", "job-failed", text="no capacity", times=None)
+    nodes.broken.add("cks-node-1")
+    cluster = healing.until_says("released", "Healing", "False RetriesExhausted")
+    vm = nodes.vms()["cks-node-1"]
+    assert cluster["status"]["healing"]["owedStarts"] == [{"object": "cks-node-1", "vm": vm["id"]}]
+    healing.clusters.delete("released", NAMESPACE)
+    healing.until("released", lambda cluster: "deletionTimestamp" in cluster["metadata"])
+    cloud.control.clear_faults()
+    healing.until_gone("released")
+    assert nodes.vms()["cks-node-1"]["state"] == "Running"
+    assert repairs(cloud)["stopVirtualMachine cks-node-1"] == 1
+
+
 def test_the_vms_of_a_control_plane_that_is_out_of_reach_are_started(
     healing: TargetPlatform, cloud: Simulator, nodes: Kubelets
 ) -> None:
