@@ -90,7 +90,7 @@ def load_world(
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
     except OSError as error:
         raise WorldError(
             f"world {name!r}: {error.strerror}; known: {', '.join(world_names())}, or a .yaml file"

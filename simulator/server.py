@@ -202,9 +202,7 @@ class Simulator:
         self._closing = threading.Event()
         api = Api(self.world, self.control, lock, self._closing)
         self._server = Server((bind, port), api, self.control, self.clock)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        )
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self.keys: dict[str, User] = {user.name: user for user in self.world.users}
 
     @property
@@ -239,7 +237,13 @@ class Simulator:
         """Stop answering, cut the connections, wait for the server's thread."""
         self._closing.set()
         if self._thread.is_alive():
-            self._server.shutdown()
+            host, port = self._server.server_address[:2]
+            socket.create_connection((str(host), port)).close()  # wakes the thread
             self._thread.join()
         self._server.cut_connections()
         self._server.server_close()
+
+    def _serve(self) -> None:
+        """Take connections until the simulator is closed; no poll delays the end."""
+        while not self._closing.is_set():
+            self._server.handle_request()
