@@ -1,7 +1,6 @@
 """What one call works with, for tests that do an action without a hook."""
 
 from hooks.cloudstack import Cloud
-from hooks.http.deadline import Deadline
 from hooks.loadbalancers.context import CallContext, RunningJobs
 from hooks.loadbalancers.lanes import Lanes
 from hooks.loadbalancers.memory import Choices, Leases, MemberLists
@@ -22,7 +21,7 @@ def make_context(
         leases=Leases(world.monotonic),
         cloud=cloud,
         kube=world.cluster,
-        deadline=Deadline(seconds),
+        deadline=world.deadline(seconds),
         cluster_id=lambda _: "c-1",
         jobs=jobs or RunningJobs(),
         drift_resync=300.0,

@@ -103,7 +103,12 @@ class World:
     def advance(self, seconds: float) -> None:
         self.simulator.control.settings(advance=seconds)
 
+    def deadline(self, seconds: float) -> Deadline:
+        """Return the moment in so many seconds, by the clock that pauses move."""
+        return Deadline(seconds, clock=self.monotonic)
+
     def open_cloud(self) -> Cloud:
+        """Return a client that waits for nothing: it puts the simulator's clock ahead instead."""
         user = self.simulator.user
         return Cloud(
             CloudConfig(
@@ -112,7 +117,7 @@ class World:
             clocks=Clocks(
                 self.simulator.clock.now,
                 self.monotonic,
-                pause=lambda seconds: time.sleep(seconds / HASTE),
+                pause=lambda seconds: self.simulator.clock.advance(seconds / HASTE),
             ),
         )
 
@@ -369,7 +374,9 @@ class LoadBalancer:
 
     def call(self, hook: LoadBalancersHook, seconds: float = 8.0) -> CallResult:
         """Make one call, and keep its answer."""
-        return self.accept(hook.sync(json.loads(json.dumps(self.request())), Deadline(seconds)))
+        return self.accept(
+            hook.sync(json.loads(json.dumps(self.request())), self.world.deadline(seconds))
+        )
 
     def accept(self, answer: CallResult) -> CallResult:
         """Keep an answer as Metacontroller does; check that the API server would accept it."""
