@@ -65,8 +65,8 @@ manifests: setup  ## write provider.yaml and the files of the Helm chart, both r
 	$(BIN)/python -m tools.manifests
 	$(BIN)/python -m tools.chart
 
-# Half as many again as there are cores, since tests wait for much of their time.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 3 // 2 or 1)')
+# As many as tests/conftest.py says.
+WORKERS ?= auto
 
 # Folder by folder, and last the files that share a control plane: --no-loadscope-reorder keeps the order
 # of collection. The tests start hundreds of processes from these sources, so compile the sources once.

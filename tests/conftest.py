@@ -12,5 +12,5 @@ settings.load_profile("untimed")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Run three more at once than there are cores: tests on real parts mostly wait."""
-    return (os.cpu_count() or 1) + 3
+    """Run two for each core: tests on real parts wait for half of their time."""
+    return (os.cpu_count() or 1) * 2
