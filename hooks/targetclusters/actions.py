@@ -1,4 +1,4 @@
-"""Starts the jobs of a TargetCluster, and does what they do: probe, sync and delete."""
+"""Starts the jobs of a TargetCluster, and does what they do: probe, sync, delete and heal."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -109,6 +109,10 @@ class _Jobs:
                 )
         except AccessError as error:
             result = replace(_add_kubeconfig(result, error.kubeconfig), failure=error.failure)
+        except Exception:  # noqa: BLE001 - a bug must not leave the last good status standing
+            _log.exception("probe failed by a bug", extra=self._log_fields(result))
+            message = "the operator failed at what it was given; its log says where"
+            result = replace(result, failure=Failure("secret", "InternalError", message))
         if spec.sync.enabled and not spec.suspend:
             wanted = self._read_sources(deadline, only_digest=True).digest
             result = replace(result, desired=wanted)

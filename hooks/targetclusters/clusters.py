@@ -79,7 +79,7 @@ class WatchedCluster:
         rounds: the sync rounds of this process, by result.
         objects: the objects in them, by outcome.
 
-    Probes have one set of pools, sync and deletion rounds another.
+    Probes have one set of pools, sync and deletion rounds another, healing a third.
     """
 
     def __init__(self, metadata: Json, dependencies: Dependencies, shared: Shared) -> None:

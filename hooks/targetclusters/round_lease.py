@@ -19,7 +19,7 @@ from hooks.targetclusters.health.model import Failure
 
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases", namespaced=True)
 #: Seconds for which a replica sees one and the same Lease before it counts as left behind: longer
-#: than any round runs.
+#: than any sync or deletion round runs.
 LEFT_AFTER = 75.0
 #: Seconds between two looks at a Lease that another replica holds.
 POLL = 1.0

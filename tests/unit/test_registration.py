@@ -83,7 +83,13 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def test_a_controller_is_applied_by_its_name_once_its_kind_is_served() -> None:
-    answers = iter([(404, {"message": "no such path"}), (503, {"message": "starting"}), (200, {})])
+    answers = iter(
+        [
+            (404, {"kind": "Status", "message": "no such path"}),
+            (503, {"message": "starting"}),
+            (200, {}),
+        ]
+    )
     [controller] = controllers(config("nodes"))
     waits: list[float] = []
     with api_server(lambda _: next(answers)) as (server, kube):
@@ -116,7 +122,7 @@ def test_a_kind_that_never_comes_is_told_when_time_is_up() -> None:
     [controller] = controllers(config("nodes"))
     deadline = Deadline(5, clock=lambda: now[0])
     with (
-        api_server(lambda _: (404, {"message": "no such path"})) as (_, kube),
+        api_server(lambda _: (404, {"kind": "Status", "message": "no such path"})) as (_, kube),
         pytest.raises(NotFound, match="no such path"),
     ):
         register(kube, controller, owner="cloud", deadline=deadline, pause=wait)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -73,6 +74,9 @@ _PEM_BLOCK = re.compile(r"-----BEGIN [^-]+-----([^-]*)-----END")
 _HEADER_TEXT = re.compile(r"[\x21-\x7e]+")
 #: The end of the year 9999, the last time that can be written.
 _LAST_TIME = 253402300799.0
+#: A name that TLS can ask for (RFC 1123, and underscores as in some clusters' names).
+_LABEL = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,7 @@ def read_untrusted_kubeconfig(
         )
     return Kubeconfig(
         server=server,
-        server_name=cluster.get("tls-server-name", str),
+        server_name=_server_name(cluster),
         ca=ca,
         verify=verify,
         authorization=authorization,
@@ -244,6 +248,22 @@ def _is_base_url(server: str) -> bool:
     return usable and is_plain and (not path or bool(SAFE_PATH.fullmatch(path)))
 
 
+def _server_name(cluster: Fields) -> str:
+    """Return the name that the server's certificate must be for; empty for the URL's host."""
+    name = cluster.get("tls-server-name", str)
+    if name and not _HOST_NAME.fullmatch(name) and not _is_address(name):
+        problem = f"is {quote(name)}, must be a host name or an IP address"
+        raise cluster.invalid("tls-server-name", problem)
+    return name
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return False
+
+
 def _authorization(user: Fields, token: str) -> str:
     username, password = user.get("username", str), user.get("password", str)
     if token:
@@ -271,9 +291,10 @@ def _client_certificate(user: Fields) -> tuple[str, str, Lifetime | None]:
         return "", "", None
     try:
         first = x509.load_pem_x509_certificates(certificate.encode())[0]
-    except ValueError:
+        times = first.not_valid_before_utc.timestamp(), first.not_valid_after_utc.timestamp()
+    except (ValueError, OverflowError, x509.InvalidVersion):
         raise user.invalid(names[0], "is not a certificate in PEM") from None
-    start, end = first.not_valid_before_utc.timestamp(), first.not_valid_after_utc.timestamp()
+    start, end = (min(max(time, 0.0), _LAST_TIME) for time in times)
     return certificate, key, Lifetime(end, start)
 
 

@@ -19,6 +19,8 @@ PODS = "SystemPodsReady"
 CHECKS = (CREDENTIALS, REACHABLE, NODES, PODS)
 #: The reason of a condition that no probe has decided yet.
 NOT_PROBED = "NotProbed"
+#: Reasons of a condition that no answer of the cluster has decided.
+_UNASKED = (NOT_PROBED, "Expired")
 #: The reason of a condition about nothing.
 NOT_ASKED = "NotAsked"
 
@@ -90,17 +92,23 @@ def read_checks(status: Json) -> dict[str, CheckState]:
 
 
 def with_expiry(
-    credentials: CheckState, expires: float, renew_by: float, *, now: float
+    credentials: CheckState,
+    expires: float,
+    renew_by: float,
+    *,
+    now: float,
+    last_contact: float | None = None,
 ) -> Condition:
     """Return CredentialsValid with the expiry of the credentials as its reason.
 
     The cluster's own yes or no stays: a kubeconfig may hold a certificate and a token, of which
-    only one has expired. All times are epoch seconds.
+    only one has expired. All times are epoch seconds; `last_contact` is when it last answered.
     """
-    condition = credentials.condition
-    if condition.status == "Unknown" or now < min(expires, renew_by):
+    condition, is_over = credentials.condition, now >= expires
+    if condition.status == "Unknown" and not (is_over and condition.reason in _UNASKED):
         return condition
-    is_over = now >= expires
+    if now < min(expires, renew_by):
+        return condition
     reason = "Expired" if is_over else "ExpiringSoon"
     if condition.status == "True" and credentials.failures:
         return replace(condition, reason=reason)  # its message says how many probes failed, and why
@@ -108,9 +116,12 @@ def with_expiry(
     message = f"the kubeconfig's credentials {verb} at {timestamp(expires)}"
     if condition.status == "False":
         return replace(condition, reason=reason, message=message) if is_over else condition
-    if is_over:
+    is_seen = last_contact is not None and last_contact > expires
+    if is_over and condition.status == "True" and is_seen:
         message += "; the cluster still accepts them, or others in the kubeconfig"
-    return Condition(CREDENTIALS, "True", reason, message)
+    elif is_over:
+        message += "; nothing has shown since whether the cluster takes them"
+    return replace(condition, reason=reason, message=message)
 
 
 def _judge_failure(failure: Failure) -> tuple[Condition, ...]:

@@ -160,7 +160,8 @@ def _with_expiry(credentials: CheckState, fields: Json, now: float) -> Condition
     if expires is None:
         return credentials.condition
     renew_by = read_time(fields.get("credentialRenewBy")) or Lifetime(expires).renew_by
-    return judge.with_expiry(credentials, expires, renew_by, now=now)
+    last = read_time(fields.get("lastContactTime"))
+    return judge.with_expiry(credentials, expires, renew_by, now=now, last_contact=last)
 
 
 def _count(count: ReadyCount) -> Json:
@@ -190,7 +191,8 @@ def _reconciling(fields: Json, generation: int) -> Condition:
 
 def _stalled(credentials: Condition) -> Condition:
     """Tell whether nothing can go on before somebody acts."""
-    if credentials.status == "False":
+    is_over = credentials.status == "Unknown" and credentials.reason == "Expired"
+    if credentials.status == "False" or is_over:
         return replace(credentials, type="Stalled", status="True")
     return Condition("Stalled", "False", "NothingToDo", "no action is needed")
 

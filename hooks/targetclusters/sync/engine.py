@@ -3,13 +3,14 @@
 What the sources want is a DesiredSet (plan.model), from `targetclusters.sources`. The modules, in
 the order in which a round uses them; `plan` holds those that decide:
 
-    target     asks which kinds the target serves: plan.kinds
-               plan.resolve completes and orders the desired objects -> ResolvedSet
-    live       lists what is on the target when it is needed -> LiveState
-    apply      applies or deletes an object: plan.decide, plan.fields -> ObjectResult
-               plan.inventory holds what is to be recorded before the next round
+    target        asks which kinds the target serves: hooks.kube.kinds
+                  plan.resolve completes and orders the desired objects -> ResolvedSet
+    live          lists what is on the target when it is needed -> LiveState
+    apply         applies or deletes an object: plan.decide, fields, notation -> ObjectResult
+                  plan.inventory holds what is recorded before the next round
+    former_sets   deletes the parents by which an older version knew its objects
 
-All calls go through `target`. `memory` is what is kept between rounds.
+All calls go through `target`; `memory` is kept between rounds.
 """
 
 import time
@@ -336,9 +337,7 @@ class _Round:
         entries |= {key: result.entry for key, result in self.results.items()}
         entries |= self._kept_as_recorded(entries)
         gone = {key for key, result in self.results.items() if result.is_gone} | self.gone_sets
-        return self.recorded.with_entries(
-            entry for key, entry in entries.items() if key not in gone
-        )
+        return self.recorded.with_entries(one for key, one in entries.items() if key not in gone)
 
     def _emptied(self) -> Iterator[SourceProblem]:
         """Name the sources that hold no object any more, and whose objects are kept for that."""

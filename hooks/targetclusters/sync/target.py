@@ -286,6 +286,8 @@ class Target:
             return {}
         path = version_path(api_version)
         answer = self.find(path)
+        if answer is None and not slash:
+            raise KubeError(f"GET {path}: is not found, so this is no Kubernetes API server")
         with _within_bounds(path):
             return {} if answer is None else parse_resource_list(api_version, answer)
 

@@ -64,6 +64,10 @@ def without_route(request: Request) -> Answer:
     return 404, {"message": f"no Route matched with {request.path}"}
 
 
+def without_anything(request: Request) -> None:
+    raise RefusedError(404, "NotFound", f"{request.path} is not here")
+
+
 def without_uid(request: Request) -> None:
     if request.path.endswith("/kube-system"):
         raise RefusedError(403, "Forbidden", 'namespaces "kube-system" is forbidden')
@@ -76,6 +80,7 @@ def watched(url: str, *, authority: Authority | None = None) -> Driven:
     for name in "abc":
         own.put(source(name, NAMESPACE))
     spec: Json = {"resourceSyncPolicy": {"enabled": True}, "deletionPolicy": "Delete"}
+    spec["finalizeTimeout"] = "30s"
     driven = Driven(Operator(own), target_cluster(kubeconfigSecret="target", **spec))
     go_on(driven, lambda: driven.says("ResourcesSynced") == "True Synced")
     return driven
@@ -103,10 +108,13 @@ def said(driven: Driven) -> str:
     return " ".join(f"{each.reason}: {each.message}" for each in driven.operator.events)
 
 
-def test_a_gateway_without_its_route_is_no_proof_that_anything_is_gone() -> None:
+@pytest.mark.parametrize("answer", [without_route, without_anything])
+def test_404_for_everything_is_no_proof_that_anything_is_gone(
+    answer: Callable[[Request], Answer | None],
+) -> None:
     with serving("uid-a") as (url, target):
         driven = watched(url)
-        target.instead = without_route
+        target.instead = answer
         go_on(driven, lambda: bool(driven.answers[-1].get("finalized")), deleting=True)
         assert target.names() == {"a", "b", "c"}
         assert "ResourcesOrphaned: 3 objects are left on the cluster" in said(driven)

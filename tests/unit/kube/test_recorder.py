@@ -189,7 +189,11 @@ def test_an_event_that_was_not_written_is_tried_again(
 
     def answer(call: Call) -> Answer:
         # A conflict that cannot be counted up: the Event that was there has expired.
-        return (answers.pop(0), {}) if call.method == "POST" else (404, {"message": "gone"})
+        return (
+            (answers.pop(0), {})
+            if call.method == "POST"
+            else (404, {"kind": "Status", "message": "gone"})
+        )
 
     with recorded(answer) as (made, server):
         made.record(numbered(1))
@@ -215,7 +219,9 @@ def others_come_first(code: int, body: object) -> bool:
     def answer(call: Call) -> Answer:
         if "/namespaces/busy/" not in call.path:
             return 201, {}
-        return (code, body) if call.method == "POST" else (404, {"message": "gone"})
+        return (
+            (code, body) if call.method == "POST" else (404, {"kind": "Status", "message": "gone"})
+        )
 
     def named(namespace: str, message: str) -> Event:
         return Event(Reference("v1", "Service", "web", namespace, namespace), "Ensured", message)

@@ -130,3 +130,19 @@ def test_a_spec_that_names_a_secret_that_is_not_there_is_never_ready() -> None:
         watched.change(kubeconfigSecret="target")
         watched.probe()
         assert watched.says("Ready") == "True Healthy"
+
+
+def test_nobody_is_said_to_accept_what_has_ended_before_an_answer_shows_that() -> None:
+    token = jwt(iat=NOW - 10 * HOUR, exp=NOW + 100)
+    with (
+        fake_cluster.running(FakeCluster(token=token)) as cluster,
+        operating(own_cluster(cluster.url, token=token)) as operator,
+    ):
+        watched = driven(operator, failureThreshold=2)
+        watched.probe()
+        operator.clock.now = NOW + 200
+        watched.call()
+        assert "nothing has shown since" in watched.condition("CredentialsValid")["message"]
+        watched.probe()
+        assert watched.says("CredentialsValid") == "True Expired"
+        assert "still accepts them" in watched.condition("CredentialsValid")["message"]

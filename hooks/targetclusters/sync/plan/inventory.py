@@ -27,6 +27,10 @@ MAX_PARTS = 5
 DATA_KEY = "entries.jsonl"
 #: The keys of a ConfigMap's data that say which cluster the objects are on: uid, ca and place.
 _CLUSTER = ("clusterUID", "clusterCA", "clusterPlace")
+#: Lines that are read of a ConfigMap, more than it can hold entries, and how many are named that
+#: are none: whoever may edit it can make it long.
+MAX_LINES = 20_000
+_NAMED_LINES = 20
 #: Counts as the UID of an entry that has none yet, so that entries stay where they are.
 _UID_PLACEHOLDER = "-" * 36
 _MAX_NAME = 253
@@ -251,11 +255,16 @@ def _read(config_maps: Mapping[int, Json]) -> Inventory:
         if not isinstance(text, str):
             unreadable.append(f"ConfigMap {name} has no data {DATA_KEY}")
             continue
-        for line_number, line in enumerate(text.split("\n"), start=1):
-            if entry := _read_entry(line):
+        where = f"ConfigMap {name}, {DATA_KEY}, line"
+        bad: list[int] = []
+        for line_number, line in enumerate(text.split("\n", MAX_LINES), start=1):
+            if line_number <= MAX_LINES and (entry := _read_entry(line)):
                 found.setdefault(number, {})[entry.key] = entry
             elif line.strip():
-                unreadable.append(f"ConfigMap {name}, {DATA_KEY}, line {line_number}")
+                bad.append(line_number)
+        unreadable += [f"{where} {line_number}" for line_number in bad[:_NAMED_LINES]]
+        if len(bad) > _NAMED_LINES or bad[-1:] == [MAX_LINES + 1]:
+            unreadable.append(f"{where} {bad[-1]}, and more of them")
     last = max(found, default=0)
     parts = tuple(tuple(found.get(n, {}).values()) for n in range(1, last + 1))
     identity = ClusterIdentity(*(str(data.get(key) or "") for key in _CLUSTER))
@@ -293,6 +302,8 @@ _ENTRY = msgspec.json.Decoder(InventoryEntry)
 
 def _read_entry(line: str) -> InventoryEntry | None:
     """Read an entry; None for anything that cannot name an object, whoever wrote it."""
+    if not line.startswith("{"):
+        return None
     try:
         entry = _ENTRY.decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeError):

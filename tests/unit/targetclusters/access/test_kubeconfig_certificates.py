@@ -1,6 +1,10 @@
 """Certificates and keys in a kubeconfig."""
 
+import base64
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.access.connector import tls_context
@@ -143,3 +147,54 @@ def test_an_authority_that_is_none_is_refused() -> None:
     cluster = {"certificate-authority-data": encoded("no PEM")}
     with pytest.raises(BadKubeconfig, match="certificate-authority-data: is not a certificate"):
         tls_context(read_untrusted_kubeconfig(kubeconfig(SERVER, cluster=cluster)))
+
+
+#: Where a certificate in DER says its version, and when it ends.
+VERSION, END = b"\xa0\x03\x02\x01\x02", b"\x18\x0f2100"
+
+
+def edited(before: bytes, after: bytes) -> Json:
+    """Return the user of a kubeconfig whose certificate has other bytes in one place."""
+    client = AUTHORITY.issue(starts=STARTS, ends=FAR)
+    der = x509.load_pem_x509_certificate(client.certificate.encode()).public_bytes(Encoding.DER)
+    assert der.count(before) == 1
+    text = base64.encodebytes(der.replace(before, after)).decode()
+    certificate = f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n"
+    return {
+        "client-certificate-data": encoded(certificate),
+        "client-key-data": encoded(client.key),
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(VERSION, VERSION[:-1] + b"\x05", id="version 6"),
+        pytest.param(END, END[:-4] + b"0000", id="the year 0"),
+    ],
+)
+def test_a_certificate_that_the_library_refuses_in_its_own_way_is_invalid(
+    before: bytes, after: bytes
+) -> None:
+    error = refusal(kubeconfig(SERVER, user=edited(before, after)))
+    assert error.reason == "KubeconfigInvalid"
+    assert "client-certificate-data: is not a certificate in PEM" in str(error)
+
+
+def test_a_certificate_that_ended_long_ago_ends_at_a_time_that_a_status_can_hold() -> None:
+    text = kubeconfig(SERVER, user=edited(END, END[:-4] + b"0999"))
+    [lifetime] = read_untrusted_kubeconfig(text).lifetimes
+    assert lifetime.end == 0.0
+
+
+@pytest.mark.parametrize("name", ["a\0b", ".x", "a..b", "a" * 64, "a." * 127 + "a", "a:1", "a b"])
+def test_a_server_name_that_tls_cannot_ask_for_is_named(name: str) -> None:
+    error = refusal(kubeconfig(SERVER, cluster={"tls-server-name": name}))
+    assert "tls-server-name: is" in str(error)
+    assert "must be a host name or an IP address" in str(error)
+
+
+@pytest.mark.parametrize("name", ["kubernetes", "a.b-c.example", "a_b.example", "10.0.0.1", "::1"])
+def test_other_server_names_are_taken(name: str) -> None:
+    text = kubeconfig(SERVER, cluster={"tls-server-name": name})
+    assert read_untrusted_kubeconfig(text).server_name == name

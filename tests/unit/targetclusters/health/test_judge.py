@@ -248,7 +248,8 @@ def test_a_status_without_counts_stands_at_the_beginning(status: Json) -> None:
         pytest.param(1.0, "False Unauthorized", "False Unauthorized", id="near-but-worse"),
         pytest.param(0.0, "True Accepted", "True Expired", id="now, and accepted"),
         pytest.param(-5.0, "False Unauthorized", "False Expired", id="past, and rejected"),
-        pytest.param(-5.0, "Unknown NotProbed", "Unknown NotProbed", id="past, and never asked"),
+        pytest.param(-5.0, "Unknown NotProbed", "Unknown Expired", id="past, and never asked"),
+        pytest.param(-5.0, "Unknown HubUnknown", "Unknown HubUnknown", id="past, and our trouble"),
     ],
 )
 def test_the_end_of_the_credentials_changes_the_condition(

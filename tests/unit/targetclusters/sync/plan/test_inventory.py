@@ -14,6 +14,7 @@ from hooks.kube.patterns import DNS_LABEL, KIND, name_problem
 from hooks.server.app import MAX_BODY_BYTES
 from hooks.targetclusters.sync.plan.inventory import (
     DATA_KEY,
+    MAX_LINES,
     MAX_PARTS,
     PART_BYTES,
     Inventory,
@@ -363,3 +364,17 @@ def test_a_full_inventory_takes_no_new_object_and_loses_none() -> None:
     assert grown.by_key.keys() == full.by_key.keys()
     fewer = full.with_entries([*list(full.by_key.values())[1:], entry("z" * 200)])
     assert entry("z" * 200).key in fewer.by_key
+
+
+@pytest.mark.parametrize("line", ["x", "{", '{"kind": "ConfigMap"}'])
+def test_lines_that_are_no_entries_are_counted_and_only_some_are_named(line: str) -> None:
+    config_map = {
+        "metadata": {"name": "web-inventory"},
+        "data": {DATA_KEY: f"{line}\n" * (MAX_LINES + 5)},
+    }
+    found = Inventory.from_config_maps([config_map])
+    assert found.by_key == {}
+    first = "ConfigMap web-inventory, entries.jsonl, line 1"
+    assert found.unreadable[0] == first
+    assert found.unreadable[-1].endswith(f"line {MAX_LINES + 1}, and more of them")
+    assert len(found.unreadable) < 30
