@@ -212,9 +212,8 @@ class LoadBalancerCall(Call[Facts, Action]):
         if isinstance(error, JobRunning | NetworkBusy | TimeUp) or is_out_of_time:
             answer = status.unfinished(request, now, str(error), status=self.planned)
             # It has waited: the job may have ended by now, or the lane be free.
-            jobs, monotonic = self.context.jobs, self.context.monotonic
-            pause = max(error.retry_after, jobs.pause(self.context.uid, now=monotonic()))
-            answer["resyncAfterSeconds"] = max(CONTINUE_AFTER, pause)
+            pause = self.context.jobs.pause(self.context.uid, now=self.context.monotonic())
+            answer["resyncAfterSeconds"] = max(CONTINUE_AFTER, error.retry_after, pause)
             return Plan(answer)
         reasons = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
         reason = next(reasons, "CloudStackUnreachable")

@@ -132,7 +132,6 @@ def list_networks(call: Call) -> Answer:
 
 def view_network(call: Call, network: Network) -> dict[str, Any]:
     """Show a network; only administrators see its VLAN."""
-    gateway = str(next(network.cidr.hosts()))
     private: dict[str, Any] = {}
     if call.account.admin and network.state == "Implemented":
         private = {"broadcasturi": f"vlan://{network.vlan}", "vlan": str(network.vlan)}
@@ -143,7 +142,7 @@ def view_network(call: Call, network: Network) -> dict[str, Any]:
         "displaytext": network.displaytext,
         "broadcastdomaintype": "Vlan",
         "traffictype": "Guest",
-        "gateway": gateway,
+        "gateway": str(next(network.cidr.hosts())),
         "netmask": str(network.cidr.netmask),
         "cidr": str(network.cidr),
         **ip6,

@@ -3,8 +3,7 @@
 What the sources want is a DesiredSet (plan.model), from `targetclusters.sources`. The modules, in
 the order in which a round uses them; `plan` holds those that decide:
 
-    target        asks which kinds the target serves: hooks.kube.kinds
-                  plan.resolve completes and orders the desired objects -> ResolvedSet
+    target        asks which kinds are served; plan.resolve orders what is desired -> ResolvedSet
     live          lists what is on the target when it is needed -> LiveState
     apply         applies or deletes an object: plan.decide, fields, notation -> ObjectResult
                   plan.inventory holds what is recorded before the next round
@@ -319,8 +318,8 @@ class _Round:
         """Return the sources of which something that is wanted is not on the target."""
         there = {key for key, one in self.results.items() if one.outcome in OURS}
         missing = [one.entry for one in self.resolved.objects if one.key not in there]
-        entries = (*missing, *(one.entry for one in self.resolved.unresolved))
-        return dict.fromkeys(entry.source for entry in entries)
+        unresolved = (one.entry for one in self.resolved.unresolved)
+        return dict.fromkeys(one.source for one in (*missing, *unresolved))
 
     def _note(self, result: ObjectResult) -> None:
         self.results[result.entry.key] = result
