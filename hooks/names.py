@@ -253,9 +253,11 @@ ANNOTATION_ALGORITHM = SERVICE_ANNOTATION_PREFIX + "algorithm"
 #: it as `name=value`, and `ports=` with numbers or names of TCP ports for some of them; or `none`.
 #: Default: `SourceBased` with the timeout if `spec.sessionAffinity` is ClientIP, else none.
 ANNOTATION_STICKINESS = SERVICE_ANNOTATION_PREFIX + "stickiness"
-#: CloudStack's id of the network that the members are on. It counts until the Service has an
-#: address. Default: `DEFAULT_LOAD_BALANCER_NETWORK`, else the one of those that can balance that
-#: most nodes are on.
+#: A Secret of type `kubernetes.io/tls` in the Service's namespace, whose certificate the load
+#: balancer shows; and `ports=` with TCP ports, by number or name, for some. Default: none.
+ANNOTATION_CERTIFICATE = SERVICE_ANNOTATION_PREFIX + "certificate"
+#: CloudStack's id of the members' network, which counts until the Service has an address. Default:
+#: `DEFAULT_LOAD_BALANCER_NETWORK`, else the one that most nodes are on, of those that can balance.
 ANNOTATION_NETWORK = SERVICE_ANNOTATION_PREFIX + "network"
 #: `"true"`: the address is one of the nodes' VPC tier, whose offering must have internal load
 #: balancing. Write it when the Service is created. Default `"false"`: a public address.
@@ -303,20 +305,17 @@ TAG_SERVICE = "cloudstack.targetcluster.example.com/service"
 TAG_SERVICE_UID = "cloudstack.targetcluster.example.com/service-uid"
 #: Tag on an address that Services of a namespace share, in the place of the two above: its name.
 TAG_SHARE = "cloudstack.targetcluster.example.com/share"
-#: What begins the tag of each Service that uses a shared address; its UID follows. The value is the
-#: Service's name. When the last one goes, the address is released.
+#: Begins the tag of each Service that uses a shared address; its UID follows. Value: its name.
 TAG_USER_PREFIX = "cloudstack.targetcluster.example.com/user-"
 #: Tag on an address: who allocated it. `controller`: it goes with the Service; `user`: it stays.
 TAG_ORIGIN = "cloudstack.targetcluster.example.com/address-origin"
-#: Tag on an address while one of our calls releases, untags or takes it over: since when, and a
-#: name of the call. Until it is gone, no other call does so.
+#: Tag on an address while a call, and no other, releases, untags or takes it over: since when.
 TAG_LEASE = "cloudstack.targetcluster.example.com/lease"
 #: Tag on an address while a Service takes it over from one of the same namespace and name: cluster
 #: and UID of both. If that comes to no end, it shows whose the address was, and whose it becomes.
 TAG_TAKEOVER = "cloudstack.targetcluster.example.com/takeover"
-#: Tag on an address that a person allocated, while one of our calls opens its firewall: which ports
-#: to whom. It stays if that call dies, and then shows that the new firewall rule is ours. On a
-#: shared address, `-` and the UID of the Service follow.
+#: Tag on a person's address while a call opens its firewall: which ports to whom. If the call dies,
+#: it shows that the new rule is ours. On a shared address, `-` and the Service's UID follow.
 TAG_OPENING = "cloudstack.targetcluster.example.com/opening"
 #: Tag on a rule that has or gets a stickiness policy of ours; without it, none is looked for.
 TAG_STICKINESS = "cloudstack.targetcluster.example.com/stickiness"
@@ -331,8 +330,7 @@ TAG_ORIGIN_USER = "user"
 
 # Load balancers: annotations
 
-#: On a CloudStackLoadBalancer while one of our calls acquires an address: which one, since when,
-#: and a seal. It stays if that call dies, and then shows that the address may be ours.
+#: On a CloudStackLoadBalancer while, or since, a call acquires an address: which, when, and a seal.
 ANNOTATION_ACQUIRING = "cloudstack.targetcluster.example.com/acquiring"
 
 # Load balancers: reasons that a retry or the Service's condition depends on
@@ -368,6 +366,8 @@ REASON_INVALID_SERVICE = "InvalidService"
 
 # Load balancers: events
 
+#: Warning: the certificate ends within seven days, or cannot be used; the message says which.
+EVENT_CERTIFICATE = "CertificateProblem"
 #: Normal: drift in CloudStack was repaired; the message names what had changed.
 EVENT_REPAIRED = "RepairedLoadBalancer"
 #: Warning: something reverts our repairs, or the address shown: nothing is changed for an hour.

@@ -38,6 +38,7 @@ ADDED = {
         f"{CLOUD_CONTROLLER}-dashboards",
         f"{CLOUD_CONTROLLER}-pod-monitor",
         f"{CLOUD_CONTROLLER}-validation",
+        f"{CLOUD_CONTROLLER}-certificates",
     ),
     TARGET_CLUSTER_OPERATOR: (
         f"{TARGET_CLUSTER_OPERATOR}-alerts",

@@ -47,7 +47,6 @@ MAX_QUIET = 60.0
 #: A request with less time than this, in seconds, is not sent: its answer would come too late.
 LEAST_SECONDS = 0.05
 
-#: Reads the status of a job.
 QUERY_JOB = "queryAsyncJobResult"
 #: Commands that take `projectid`. Without it, lists do not show what is in a project.
 IN_PROJECT = frozenset(
@@ -62,11 +61,13 @@ IN_PROJECT = frozenset(
         "listNetworks",
         "listPortForwardingRules",
         "listPublicIpAddresses",
+        "listSslCerts",
         "listVirtualMachines",
+        "uploadSslCert",
     }
 )
 #: Lists that show only what the account itself owns, unless `listall` is set.
-LISTS_ALL = frozenset(command for command in IN_PROJECT if command.startswith("list"))
+LISTS_ALL = frozenset(each for each in IN_PROJECT if each.startswith("list")) - {"listSslCerts"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import inf
 
@@ -12,6 +12,7 @@ from hooks.cloudstack.client import CLOCKS, MAX_OBJECTS, PAGE_SIZE, Client, Cloc
 from hooks.cloudstack.config import CloudConfig
 from hooks.cloudstack.errors import Forbidden, Unauthorized, UnknownZone
 from hooks.cloudstack.models.account import Account, Capabilities, ProjectLimit, ResourceLimit
+from hooks.cloudstack.models.certificates import SslCertificate
 from hooks.cloudstack.models.compute import Scope, Snapshot, VirtualMachine, Zone
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.cloudstack.wire import Wire
@@ -27,6 +28,8 @@ FETCHERS = 8
 #: Free addresses that are listed at once, and pages that are tried before all are listed.
 FREE_PAGE = 10
 FREE_TRIES = 2
+#: CloudStack's code for what the account may not see.
+NO_ACCOUNT = 531
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,8 @@ class Cloud:
             return Scope(project_id=config.project_id, zone_id=zone_id)
         if config.account or config.domain:
             return Scope(config.account, config.domain, zone_id=zone_id)
-        return replace(self._owners.get("", deadline), zone_id=zone_id)
+        owner = self._owners.get("", deadline)
+        return Scope(owner.name if owner else "", owner.domain_id if owner else "", zone_id=zone_id)
 
     def network(self, network_id: str, deadline: Deadline) -> Network | None:
         """Return a network with its services, at most 10 minutes old; None if there is none."""
@@ -185,6 +189,18 @@ class Cloud:
             owners = self.client.list_all(ResourceLimit, deadline)
         return owners[0] if len(owners) == 1 else None
 
+    def certificates(self, deadline: Deadline) -> tuple[SslCertificate, ...]:
+        """Return the certificates of the project, else of the keys' own account.
+
+        Raises Forbidden too where CloudStack does not tell which account that is.
+        """
+        if self.config.project_id:
+            return self.client.list_all(SslCertificate, deadline)
+        owner = self._owners.get("", deadline)
+        if owner is None:
+            raise Forbidden("listAccounts", NO_ACCOUNT, "the account of the keys is not shown")
+        return self.client.list_all(SslCertificate, deadline, account_id=owner.id)
+
     def close(self) -> None:
         """Close the connections, when this cloud is no longer used."""
         self._executor.shutdown(wait=False, cancel_futures=True)
@@ -200,13 +216,13 @@ class Cloud:
     def _list_zones(self, _key: str, deadline: Deadline) -> tuple[Zone, ...]:
         return tuple(self.client.list_all(Zone, deadline))
 
-    def _find_owner(self, _key: str, deadline: Deadline) -> Scope:
+    def _find_owner(self, _key: str, deadline: Deadline) -> Account | None:
         """Find the keys' own account. Keys that may not ask are no administrator's."""
         try:
             accounts = self.client.list_all(Account, deadline)
         except (Forbidden, Unauthorized):
-            return Scope()
-        return Scope(accounts[0].name, accounts[0].domain_id) if len(accounts) == 1 else Scope()
+            return None
+        return accounts[0] if len(accounts) == 1 else None
 
     def _list(self, _key: str, deadline: Deadline) -> Snapshot:
         """List all virtual machines, of every zone: a node's id counts wherever its VM is."""

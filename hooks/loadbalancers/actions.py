@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import assert_never
 
-from hooks.cloudstack.commands import firewall, loadbalancing, network
+from hooks.cloudstack.commands import certificates, firewall, loadbalancing, network
 from hooks.cloudstack.commands.parameters import Command
 from hooks.cloudstack.commands.tags import ResourceType, create_tags, delete_tags
 from hooks.cloudstack.errors import CONFLICT, CallStopped, JobRunning, Refused, Unauthorized
@@ -15,10 +15,17 @@ from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.kube.client import Conflict, NotFound
 from hooks.kube.services import load_balancers_path
 from hooks.loadbalancers.acquisition import associate, forget, rerecord
+from hooks.loadbalancers.certificates import upload
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.lanes import MEMBERS_AT_ONCE
 from hooks.loadbalancers.plan import actions
 from hooks.loadbalancers.plan.actions import Action, CommandAction, KubernetesAction
+from hooks.loadbalancers.plan.certificate_actions import (
+    AssignCertificate,
+    CertificateAction,
+    DeleteCertificate,
+    UploadCertificate,
+)
 from hooks.loadbalancers.plan.effects import members_after, policies_after
 from hooks.loadbalancers.plan.facts import Refusal
 from hooks.loadbalancers.plan.sticky_actions import (
@@ -86,6 +93,8 @@ def perform(
                 return Outcome(address=None if action.is_shared else acquired)
             if isinstance(action, actions.JoinShare):
                 return Outcome(address=_join(action, context))
+            if isinstance(action, CertificateAction):
+                return Outcome(made=_change_certificates(action, context))
             if isinstance(action, StickinessChange):
                 return Outcome(made=_change_policies(action, context))
             return Outcome(made=_do(action, context))
@@ -103,8 +112,10 @@ def _lanes(action: Action, context: CallContext) -> AbstractContextManager[None]
             return context.lane("network", "owner")
         case actions.Assign() | actions.Remove() | actions.MembersTogether():
             return context.lane("members")
-        case SetStickiness() | RemoveStickiness():
+        case SetStickiness() | RemoveStickiness() | AssignCertificate():
             return context.lane("network")
+        case UploadCertificate() | DeleteCertificate():
+            return nullcontext()
         case actions.AddTags() | actions.Retag() | actions.UntagAddress() | UntagRules():
             return nullcontext()
         case actions.AddItem() | actions.ChangeItem() | actions.RemoveItem():
@@ -279,6 +290,19 @@ def _change_policies(action: StickinessChange, context: CallContext) -> str:
         left = policies_after(known or (), action, job.resource_id)
         context.members.keep_policies(action.rule_id, left)
     return job.resource_id
+
+
+def _change_certificates(action: CertificateAction, context: CallContext) -> str:
+    """Upload, assign or delete a certificate; return the id of the one that was uploaded."""
+    match action:
+        case UploadCertificate():
+            return upload(action, context)
+        case AssignCertificate(rule_id, _, certificate_id):
+            context.run(certificates.assign_cert_to_load_balancer(rule_id, certificate_id))
+        case DeleteCertificate(certificate_id):
+            command = certificates.delete_ssl_cert(certificate_id)
+            context.cloud.client.call(command.name, command.params, context.deadline)
+    return ""
 
 
 def tag_command(action: actions.AddTags) -> Command:

@@ -111,6 +111,7 @@ class CallContext:
         held_lanes: kinds of lanes that the call holds for longer than one write.
         cluster_id: returns the id that marks this cluster's resources. Raises KubeError.
         drift_resync: seconds between two drift checks.
+        reads_secrets: whether this may read the Secrets that Services name.
         default_class: whether Services without a class get a load balancer from us.
         clock, monotonic, pause: as Dependencies has them.
     """
@@ -132,6 +133,7 @@ class CallContext:
     clock: Callable[[], float]
     monotonic: Monotonic
     pause: Callable[[float], None]
+    reads_secrets: bool = False
     returning: Mapping[str, float] = field(default_factory=dict)
     seen_nodes: SeenNodes = field(default_factory=SeenNodes)
     held_lanes: set[str] = field(default_factory=set)

@@ -20,6 +20,7 @@ from hooks.cloudstack.models.loadbalancing import LoadBalancerRule
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.http.deadline import Deadline
 from hooks.kube.services import load_balancer_name
+from hooks.loadbalancers.certificates import read_asked, with_certificates
 from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.internal import read_balancers
 from hooks.loadbalancers.live_service import read_service, tagged_namespace
@@ -125,6 +126,7 @@ def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
     request = facts.request
     facts = replace(
         facts,
+        certificate=read_asked(request, context),
         version=context.cloud.capabilities(context.deadline),
         network=read_network(request.network_id, context.cloud, context.deadline),
     )
@@ -169,6 +171,10 @@ class _Reader:
         self._deadline = context.deadline
 
     def with_contents(self, facts: Facts) -> Facts:
+        """Read what is on the addresses that count, and the certificates of rules."""
+        return with_certificates(self._with_contents(facts), self._context)
+
+    def _with_contents(self, facts: Facts) -> Facts:
         """Read what is on the addresses that count, and a tier's ACL items beside that."""
         found = find_candidates(facts)
         tier = facts.tier

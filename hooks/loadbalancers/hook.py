@@ -153,6 +153,7 @@ class LoadBalancersHook(Hook):
             drift_resync=dependencies.config.drift_resync,
             returning=self._returning(request),
             seen_nodes=self._seen_nodes,
+            reads_secrets=dependencies.config.load_balancer_certificates,
             default_class=dependencies.config.default_load_balancer_class,
             clock=dependencies.clock,
             monotonic=dependencies.monotonic,

@@ -22,6 +22,9 @@ _MEMBERS = "Members by state: wanted (nodes that may serve), assigned (in the ru
 _PORTS = "Ports of the Service by state: wanted, served (their rules exist)."
 _CONTESTED = "1 while something else undoes what we repair, and we leave it to that."
 _PLANNED = "Changes that plan mode lists; absent outside plan mode."
+_EXPIRY = (
+    "When the certificate that the load balancer shows ends, in epoch seconds; absent without one."
+)
 _PROVISIONING = "Seconds from the creation of a load balancer until its address was published."
 _LANES = (
     "Seconds that a write to CloudStack waited for others that lock the same, by lane: owner "
@@ -43,6 +46,7 @@ class _Row:
     members: tuple[tuple[str, int], ...]
     ports: tuple[tuple[str, int], ...]
     planned: int | None
+    expiry: float | None
 
 
 class LoadBalancerMetrics(Collector):
@@ -121,6 +125,7 @@ def _row(namespace: str, service: str, status: Json) -> _Row:
         members=tuple((state, count) for state, count in counts.items() if count is not None),
         ports=(("wanted", len(ports)), ("served", served)) if ports else (),
         planned=len(items(status, "plan")) if "plan" in status else None,
+        expiry=read_time(part(status, "certificate").get("expires")),
     )
 
 
@@ -130,6 +135,7 @@ def _families(rows: Iterable[_Row]) -> Iterable[Metric]:
     ports = _family("ports", _PORTS, "state")
     contested = _family("contested", _CONTESTED)
     planned = _family("planned_changes", _PLANNED)
+    expiry = _family("certificate_expiry_timestamp_seconds", _EXPIRY)
     for row in rows:
         key = (row.namespace, row.service)
         ready.add_metric(key, float(row.is_ready))
@@ -140,7 +146,9 @@ def _families(rows: Iterable[_Row]) -> Iterable[Metric]:
             ports.add_metric((*key, state), count)
         if row.planned is not None:
             planned.add_metric(key, row.planned)
-    return ready, members, ports, contested, planned
+        if row.expiry is not None:
+            expiry.add_metric(key, row.expiry)
+    return ready, members, ports, contested, planned, expiry
 
 
 def _family(name: str, text: str, *labels: str) -> GaugeMetricFamily:

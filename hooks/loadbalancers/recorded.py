@@ -128,6 +128,12 @@ class RecordedRule(View, frozen=True):
     reason: str = ""
 
 
+class RecordedCertificate(View, frozen=True):
+    """The certificate that CloudStack has, or is about to get, as our own status has it."""
+
+    digest: str = ""
+
+
 class RecordedStatus(View, frozen=True):
     """What our own status says: all that is remembered of earlier calls.
 
@@ -147,6 +153,7 @@ class RecordedStatus(View, frozen=True):
     next_check: Time | None = msgspec.field(name="nextCheckTime", default=None)
     rules_since: Time | None = None
     rules: tuple[RecordedRule, ...] = ()
+    certificate: RecordedCertificate | None = None
     fingerprint: str = msgspec.field(name="checkedFor", default="")
     repeated_drift: RepeatedDrift = RepeatedDrift()
     conditions: tuple[ConditionView, ...] = ()

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from hooks.cloudstack.models.loadbalancing import TLS
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Reference
 from hooks.kube.services import CLEANUP_NAMESPACE, load_balancer_name
@@ -72,7 +73,7 @@ class Stickiness(View, frozen=True):
 
 
 class Port(View, frozen=True):
-    """One port of the Service: where clients connect, and where every member listens."""
+    """One port: where clients connect, where members listen, the Secret of its certificate."""
 
     protocol: Literal["TCP", "UDP"]
     public_port: PortNumber
@@ -80,6 +81,7 @@ class Port(View, frozen=True):
     name: str = ""
     proxy_protocol: bool = False
     stickiness: Stickiness | None = None
+    certificate: str = ""
 
     @property
     def transport(self) -> str:
@@ -88,8 +90,8 @@ class Port(View, frozen=True):
 
     @property
     def rule_protocol(self) -> str:
-        """Return CloudStack's word: `tcp`, `udp` or `tcp-proxy`."""
-        return "tcp-proxy" if self.proxy_protocol else self.transport
+        """Return CloudStack's word: `tcp`, `udp`, `tcp-proxy` or `ssl`."""
+        return TLS if self.certificate else "tcp-proxy" if self.proxy_protocol else self.transport
 
 
 class Adopt(View, frozen=True):
@@ -151,8 +153,9 @@ class Spec(View, frozen=True):
         return self.mode == "Plan"
 
     def rule_name(self, port: Port) -> str:
-        """Name the rule of a port as the existing CloudStack provider does."""
-        return f"{load_balancer_name(self.service.uid)}-{port.rule_protocol}-{port.public_port}"
+        """Name the rule of a port as the existing CloudStack provider does, which knows no TLS."""
+        known = "tcp-proxy" if port.proxy_protocol else port.transport
+        return f"{load_balancer_name(self.service.uid)}-{known}-{port.public_port}"
 
 
 class _LoadBalancer(Object, frozen=True, kw_only=True):
@@ -235,6 +238,11 @@ class LoadBalancerRequest:
         """Refer to the Service, whose Events people read."""
         service = self.spec.service
         return Reference("v1", "Service", service.name, service.uid, self.service_namespace)
+
+    @property
+    def secret(self) -> str:
+        """Return the name of the Secret with the certificate; empty if no port asks for one."""
+        return next((each.certificate for each in self.spec.ports if each.certificate), "")
 
     @property
     def mode(self) -> str:

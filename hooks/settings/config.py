@@ -126,6 +126,11 @@ class Config:
     default_load_balancer_network: str = _setting(
         "DEFAULT_LOAD_BALANCER_NETWORK", "", parsing.resource_id
     )
+    #: Whether the Secrets may be read that Services name for TLS at the load balancer. It needs the
+    #: right to, which the component `cloud-controller-certificates` gives.
+    load_balancer_certificates: bool = _setting(
+        "LOAD_BALANCER_CERTIFICATES", "false", parsing.boolean
+    )
     #: The `--cluster-name` of the former cloud controller manager. Leaseweb's writes it into the
     #: names of rules, by which they are taken over.
     former_cluster_name: str = _setting("FORMER_CLUSTER_NAME", "kubernetes", str)

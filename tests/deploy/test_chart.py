@@ -42,6 +42,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "cloud-controller-dashboards": {f"{CLOUD}.dashboards": True},
     "cloud-controller-pod-monitor": {f"{CLOUD}.podMonitor": True},
     "cloud-controller-validation": {f"{CLOUD}.validation": True},
+    "cloud-controller-certificates": {f"{CLOUD}.certificates": True},
     WITHOUT_PROTECTION: {f"{CLOUD}.protection": False},
     "target-cluster-operator-sidecar": {f"{OPERATOR}.metacontroller": "own"},
     "target-cluster-operator-tls": {f"{OPERATOR}.tls": "server"},

@@ -109,6 +109,7 @@ OTHER: dict[str, Any] = {
     f"{CLOUD}.dashboards": True,
     f"{CLOUD}.podMonitor": True,
     f"{CLOUD}.validation": True,
+    f"{CLOUD}.certificates": True,
     f"{CLOUD}.protection": False,
     f"{CLOUD}.metacontrollerAccount": "operators:metacontroller-helm",
     f"{CLOUD}.resources": {"requests": {"cpu": 1}},

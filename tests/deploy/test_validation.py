@@ -37,6 +37,8 @@ ROWS = [
     pytest.param("algorithm", "fastest", False, id="an unknown algorithm"),
     pytest.param("internal", "TRUE", True, id="a boolean for an internal one"),
     pytest.param("internal", "private", False, id="no boolean for it"),
+    pytest.param("certificate", "web-tls ports=80", True, id="a Secret and a port"),
+    pytest.param("certificate", "Web_TLS", False, id="no name of a Secret"),
     pytest.param("mode", "plan", True, id="a mode"),
     pytest.param("mode", "dry-run", False, id="an unknown mode"),
     pytest.param("address", "192.0.2.7", True, id="an address"),

@@ -32,7 +32,7 @@ FLAGS = {
     "create namespace": set(),
     "create quota": {"--hard"},
     "create rolebinding": {"--clusterrole", "--group"},
-    "create secret": {"--from-file", "--from-literal"},
+    "create secret": {"--cert", "--from-file", "--from-literal", "--key"},
     "create serviceaccount": set(),
     "create token": {"--duration"},
     "delete": {"-f", "-k", "--all", "--all-namespaces", "--ignore-not-found"},

@@ -39,6 +39,7 @@ class Account(Model):
     """An account; without a filter, the one that the keys belong to."""
 
     LISTING = Listing("listAccounts", "account")
+    id: str
     name: str
     domain_id: str
 

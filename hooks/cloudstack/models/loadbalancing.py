@@ -18,6 +18,9 @@ from hooks.cloudstack.models.fields import (
 )
 from hooks.cloudstack.models.tags import Tag
 
+#: The protocol of rules that speak TLS with clients, and TCP with members.
+TLS = "ssl"
+
 
 def _protocol(answer: Answer, name: str) -> str:
     return optional(answer, name).lower() or "tcp"

@@ -41,8 +41,9 @@ from hooks.loadbalancers.plan.firewall import (
     ports_of,
 )
 from hooks.loadbalancers.plan.ownership import Own, PortKey, port_key
+from hooks.loadbalancers.plan.port_rules import RulesPlan
 from hooks.loadbalancers.plan.ranges import is_equivalent, overlap
-from hooks.loadbalancers.plan.rules import RulesPlan, why_without_nodes
+from hooks.loadbalancers.plan.rules import why_without_nodes
 from hooks.loadbalancers.plan.seals import item_reason
 from hooks.loadbalancers.plan.tier_list import TierList, is_sealed, own_items
 from hooks.names import REASON_DENIED_BY_LIST

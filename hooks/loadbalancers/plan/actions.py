@@ -12,8 +12,9 @@ from hooks.cloudstack.models.loadbalancing import LoadBalancerRuleChange, NewLoa
 from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
 from hooks.kube.services import ServiceFinalizers
+from hooks.loadbalancers.plan.certificate_actions import AttachmentChange
 from hooks.loadbalancers.plan.ownership import Own, TaggedKind, Tags
-from hooks.loadbalancers.plan.sticky_actions import StickinessChange, UntagRules
+from hooks.loadbalancers.plan.sticky_actions import UntagRules
 from hooks.loadbalancers.request import EVERYONE
 from hooks.names import TAG_OPENING, TAG_SHARE
 
@@ -276,8 +277,7 @@ class AddItem:
 
     Attributes:
         acl_name: of the list, for people.
-        reason: proves that the item is ours until it has its tags.
-        tags: given before the job ends.
+        reason: proves that it is ours until it has its `tags`, given before the job ends.
     """
 
     acl_id: str
@@ -357,7 +357,7 @@ CommandAction = (
 TAKEDOWNS = (Release, UntagAddress, Retag, DeleteRule, CloseFirewall, RemoveItem)
 #: A write to the Kubernetes API.
 KubernetesAction = DeleteOrphan | HoldService | Rerecord
-Action = CommandAction | Associate | Retag | StickinessChange | MembersTogether | KubernetesAction
+Action = CommandAction | Associate | Retag | AttachmentChange | MembersTogether | KubernetesAction
 
 
 @dataclass(frozen=True, slots=True)

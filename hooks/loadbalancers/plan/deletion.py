@@ -6,7 +6,7 @@ from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.texts import join_names
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
-from hooks.loadbalancers.plan import actions, status, tags
+from hooks.loadbalancers.plan import actions, certificates, status, tags
 from hooks.loadbalancers.plan.acl import remove_items
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.claims import (
@@ -233,21 +233,24 @@ def _undo_claim(facts: Facts) -> Plan[Action] | None:
 
 
 def _remove_rest(facts: Facts) -> Plan[Action] | None:
-    """Remove what is ours on no address: internal load balancers, and ACL items; None if none is.
+    """Remove what is ours on no address: internal load balancers, ACL items and certificates.
 
-    The Service that was made again has taken an address over, and takes its items over with it.
+    None if none is. The Service that was made again has taken an address over, and takes its items
+    over with it. Its rules have our certificate until it has replaced that.
     """
     balancers = tuple(delete_rule(facts, each) for each in own_balancers(facts))
     removing: tuple[Action, ...] = (*remove_items(facts), *balancers)
     heir = facts.service.heir if facts.service else None
+    is_begun = heir and any(_takes_over(heir, facts, each) for each in facts.state.addresses)
+    if heir and ((removing and is_begun) or certificates.in_use(facts)):
+        message = _awaiting(heir, "and its ACL items and certificate stay")
+        return Plan(status.stopped(facts, _AWAITING, message, back_off=OUTAGE))
+    removing = (*removing, *certificates.remove_unused(facts))
     if not removing:
         return None
-    if heir and any(_takes_over(heir, facts, each) for each in facts.state.addresses):
-        message = _awaiting(heir, "and its ACL items stay")
-        return Plan(status.stopped(facts, _AWAITING, message, back_off=OUTAGE))
     if _is_plan_only(facts):
         return _hold(facts, removing)
-    what = "internal load balancers" if balancers else "items in network ACL lists"
+    what = "internal load balancers" if balancers else "ACL items and certificates"
     response = _deleting(facts, f"Its {what} are being deleted")
     return _unless_refused(facts, response, removing)
 
@@ -361,7 +364,8 @@ def _nothing_left(facts: Facts) -> Plan[Action]:
     request, recorded = facts.request, facts.request.recorded.claimed
     if facts.network is None and may_exist(facts):
         return _wait_for_sight(facts)
-    events = [*kept_addresses(facts), *left_balancers(facts), *unconfirmed_record(facts)]
+    left = (*left_balancers(facts), *certificates.left_in_use(facts))
+    events = [*kept_addresses(facts), *left, *unconfirmed_record(facts)]
     for each in facts.state.addresses:
         if recorded is None or each.ip_address != recorded.ip:
             continue

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields, replace
+from functools import reduce
 from typing import TypeVar, assert_never
 
 from hooks.cloudstack.models.firewall import FirewallRule, NetworkAcl
@@ -38,6 +39,13 @@ from hooks.loadbalancers.plan.actions import (
     UntagAddress,
     UpdateRule,
 )
+from hooks.loadbalancers.plan.certificate_actions import (
+    AssignCertificate,
+    CertificateAction,
+    DeleteCertificate,
+    UploadCertificate,
+)
+from hooks.loadbalancers.plan.certificate_facts import KnownCertificate
 from hooks.loadbalancers.plan.facts import CloudState
 from hooks.loadbalancers.plan.sticky_actions import (
     RemoveStickiness,
@@ -70,14 +78,14 @@ def state_after(  # noqa: C901, PLR0912 - a case each
             return _changed(state, rule_id, lambda rule: _updated(rule, change))
         case DeleteRule(own):
             return _without_rule(state, own.id)
+        case UploadCertificate() | AssignCertificate() | DeleteCertificate():
+            return _with_certificates(state, action, made)
         case SetStickiness() | RemoveStickiness():
             return _with_policies(state, action, made)
         case Assign() | Remove():
             return _with_members(state, action)
         case MembersTogether(changes):
-            for each in changes:
-                state = _with_members(state, each)
-            return state
+            return reduce(_with_members, changes, state)
         case OpenFirewall():
             opened = _firewall_rule(action, made)
             return replace(state, firewall=(*state.firewall, opened)) if made else None
@@ -106,6 +114,8 @@ def changes_address(action: Action) -> bool:
         case Assign() | Remove() | MembersTogether() | AddItem() | ChangeItem() | RemoveItem():
             return False
         case SetStickiness() | RemoveStickiness() | UntagRules():
+            return False
+        case UploadCertificate() | AssignCertificate() | DeleteCertificate():
             return False
         case DeleteOrphan() | HoldService() | Rerecord():
             return False
@@ -245,6 +255,27 @@ def policies_after(
     if isinstance(action, SetStickiness):
         return (StickinessPolicy(made, STICKINESS_POLICY, action.method, action.params),)
     return tuple(each for each in policies if each.id != action.policy_id)
+
+
+def _with_certificates(
+    state: CloudState, action: CertificateAction, made: str
+) -> CloudState | None:
+    """A rule has one certificate at most: the one that it had is free."""
+    known = state.certificates
+    match action:
+        case UploadCertificate():
+            if not made:
+                return None
+            known = (*known, KnownCertificate(made, action.name, action.digest))
+        case AssignCertificate(rule_id, _, certificate_id):
+            given = {certificate_id: frozenset({rule_id})}
+            known = tuple(
+                replace(each, rules=each.rules - {rule_id} | given.get(each.id, frozenset()))
+                for each in known
+            )
+        case DeleteCertificate(certificate_id):
+            known = tuple(each for each in known if each.id != certificate_id)
+    return replace(state, certificates=known)
 
 
 def _firewall_rule(action: OpenFirewall, made: str) -> FirewallRule:

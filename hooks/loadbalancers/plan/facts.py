@@ -14,6 +14,7 @@ from hooks.cloudstack.models.loadbalancing import (
 )
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.loadbalancers.plan.actions import Action, Associate, Rerecord
+from hooks.loadbalancers.plan.certificate_facts import AskedCertificate, KnownCertificate
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.ownership import Owner, PortKey, port_key
 from hooks.loadbalancers.plan.seals import has_sealed_balancer
@@ -22,8 +23,9 @@ from hooks.loadbalancers.recorded import NO_RECORD, Acquiring
 from hooks.loadbalancers.request import LoadBalancerRequest
 
 #: What only a part of the work needs: the items of a tier's list and those that are ours anywhere;
-#: the firewall rules and the port forwarding rules of the addresses; the VMs of the network.
-Part = Literal["items", "firewall", "forwards", "vms"]
+#: the firewall rules and the port forwarding rules of the addresses; the VMs of the network; the
+#: certificates.
+Part = Literal["items", "firewall", "forwards", "vms", "certificates"]
 #: What may be on an address of an account that may not list port forwarding rules.
 HIDDEN_FORWARDS = "port forwarding rules, if any: this account may not call listPortForwardingRules"
 
@@ -44,6 +46,8 @@ class CloudState:
             the rule; a rule that was not looked at is not among them.
         unread_members, unread_policies: CloudStack's words, by id of the rule of ours whose list
             it refuses.
+        certificates: those that may be ours, and those that any rule has; empty if the Service
+            never asked for one.
         firewall: all firewall rules of these addresses.
         acl: all items, ours and others', of the list that the tier has now, and in other lists
             those with our UID or name; None outside of a VPC, and where they were not read.
@@ -61,6 +65,7 @@ class CloudState:
     policies: Mapping[str, tuple[StickinessPolicy, ...]] = field(default_factory=dict)
     unread_members: Mapping[str, str] = field(default_factory=dict)
     unread_policies: Mapping[str, str] = field(default_factory=dict)
+    certificates: tuple[KnownCertificate, ...] = ()
     firewall: tuple[FirewallRule, ...] = ()
     acl: tuple[NetworkAcl, ...] | None = None
     forwards: tuple[PortForwardingRule, ...] = ()
@@ -197,6 +202,7 @@ class Facts:
         version: CloudStack's, and so what it can; can nothing until it is read.
         network: the members' network; None if there is none, or CloudStack does not show it. The
             list of a tier is the one that it had when `state.acl` was read.
+        certificate: what the ports ask for, as its Secret has it now.
         service: the Service as the API server has it; None if nothing depended on it.
         seal_key: makes the seals of records.
         address_limit: used and allowed addresses, if CloudStack refused one more.
@@ -210,6 +216,7 @@ class Facts:
     version: Capabilities = field(default=Capabilities(()))
     network: Network | None = None
     state: CloudState = CloudState()
+    certificate: AskedCertificate = field(default=AskedCertificate())
     service: LiveService | None = None
     call_state: CallState = CallState()
     address_limit: ResourceLimit | None = None

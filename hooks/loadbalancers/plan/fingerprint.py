@@ -116,6 +116,7 @@ def _port(port: Port) -> Json:
             "publicPort": (port.public_port, 0),
             "nodePort": (port.node_port, 0),
             "proxyProtocol": (port.proxy_protocol, False),
+            "certificate": (port.certificate, ""),
             "stickiness": ([sticky.method, sticky.pairs] if sticky else None, None),
         }
     )

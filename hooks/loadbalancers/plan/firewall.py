@@ -29,6 +29,7 @@ from hooks.loadbalancers.plan.ownership import (
     port_key,
     value,
 )
+from hooks.loadbalancers.plan.port_rules import RulesPlan
 from hooks.loadbalancers.plan.ranges import (
     covers,
     effective,
@@ -36,7 +37,6 @@ from hooks.loadbalancers.plan.ranges import (
     rewrite_avoiding,
     uncovered,
 )
-from hooks.loadbalancers.plan.rules import RulesPlan
 from hooks.loadbalancers.plan.share_tags import Share, opening_key
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.names import REASON_OPENED_BY_OTHERS, TAG_OPENING

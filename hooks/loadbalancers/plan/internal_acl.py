@@ -12,7 +12,7 @@ from hooks.cloudstack.models.network import Network
 from hooks.loadbalancers.plan.acl import plan_acl
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import FirewallPlan
-from hooks.loadbalancers.plan.rules import RulesPlan
+from hooks.loadbalancers.plan.port_rules import RulesPlan
 from hooks.loadbalancers.request import EVERYONE
 
 #: Reason: who connects from elsewhere is not the Service's to say.

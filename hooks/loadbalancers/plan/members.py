@@ -10,7 +10,7 @@ from hooks.loadbalancers.instances import Instance
 from hooks.loadbalancers.plan.actions import Action, Assign, MembersTogether, Remove, StagePlan
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import is_asked_still, was_asked_with
-from hooks.loadbalancers.plan.rules import RulesPlan
+from hooks.loadbalancers.plan.port_rules import RulesPlan
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import (
     REASON_CLOUDSTACK_REFUSED,

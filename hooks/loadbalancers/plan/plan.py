@@ -7,7 +7,8 @@ Read these in order; each stage returns its condition and its actions:
                   former provider left is ours; kept_address.py: what becomes of one that is ours;
                   change.py: another one takes its place; internal.py: one of the tier itself)
 2. rules.py      one for each port, changed in place if CloudStack can (enforcement.py: what admits
-                  the sources; stickiness.py: which policies rules have)
+                  the sources; stickiness.py: which policies rules have; certificates.py:
+                  which certificates; port_rules.py: what becomes of each port)
 3. members.py    added and removed by difference
 4. firewall.py   opened for the rules that exist; on a VPC tier acl.py, items of its list
                   (tier_list.py), and internal_acl.py for internal load balancers (unread.py: what
@@ -17,9 +18,10 @@ Read these in order; each stage returns its condition and its actions:
 7. deletion.py   the same for a load balancer that is deleted (takedown.py: of one address;
                   leftovers.py: what stays)
 
-They use facts.py (what is known), actions.py and sticky_actions.py (what may be done), networks.py
-(which networks can have a load balancer), ownership.py (whose something is, in the words of
-whose.py; it compares former_names.py, takeover_tag.py, share_tags.py and wanted_address.py),
+They use facts.py and certificate_facts.py (what is known), actions.py, sticky_actions.py and
+certificate_actions.py (what may be done), networks.py (which networks can have a load balancer),
+ownership.py (whose something is, in the words of whose.py; it compares former_names.py,
+takeover_tag.py, share_tags.py and wanted_address.py),
 tags.py (which tags are missing), seals.py (records that are ours), ranges.py (lists of source
 ranges) and fingerprint.py (what is asked for, as one short text). losses.py tells that an address
 was lost, is back, or is the user's. The call asks leases.py what needs a lease first, and
@@ -35,7 +37,7 @@ from dataclasses import replace
 from hooks.http.texts import join_sentences
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
-from hooks.loadbalancers.plan import status
+from hooks.loadbalancers.plan import certificates, status
 from hooks.loadbalancers.plan.acl import plan_acl
 from hooks.loadbalancers.plan.actions import Action, DeleteOrphan
 from hooks.loadbalancers.plan.address import AddressPlan
@@ -56,8 +58,9 @@ from hooks.loadbalancers.plan.losses import (
 )
 from hooks.loadbalancers.plan.members import plan_members
 from hooks.loadbalancers.plan.networks import why_not_served
+from hooks.loadbalancers.plan.port_rules import RulesPlan
 from hooks.loadbalancers.plan.publication import withdrawal_events
-from hooks.loadbalancers.plan.rules import RulesPlan, own_rules, plan_rules
+from hooks.loadbalancers.plan.rules import own_rules, plan_rules
 from hooks.loadbalancers.plan.schedule import (
     CONTESTED,
     MAX_REPAIRS,
@@ -108,6 +111,7 @@ def plan(facts: Facts) -> Plan[Action]:
         *naming_events(facts, actions),
         *opening_events(facts, stages.firewall),
         *record_events(facts, actions),
+        *certificates.events(facts),
     ]
     if drift:
         message = f"Repaired what had changed in CloudStack: {_named(drift)}"

@@ -1,7 +1,7 @@
 """Decides which rules an address needs, what admits their sources, and how they are changed."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from hooks.cloudstack.models.loadbalancing import (
     InternalLoadBalancer,
@@ -11,12 +11,14 @@ from hooks.cloudstack.models.loadbalancing import (
     NewLoadBalancerRule,
 )
 from hooks.kube.conditions import Condition
-from hooks.loadbalancers.plan import stickiness, tags
-from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, StagePlan, UpdateRule
+from hooks.loadbalancers.plan import certificates, stickiness, tags
+from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule, UpdateRule
+from hooks.loadbalancers.plan.certificates import CertificatesPlan
 from hooks.loadbalancers.plan.enforcement import Enforcement, enforcement
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.former_names import is_former_name
 from hooks.loadbalancers.plan.ownership import Owner, port_key
+from hooks.loadbalancers.plan.port_rules import PortRule, RulesPlan, created
 from hooks.loadbalancers.plan.ranges import effective, is_equivalent
 from hooks.loadbalancers.plan.seals import balancer_name
 from hooks.loadbalancers.plan.share_tags import describe
@@ -29,68 +31,6 @@ REVOKED = "Revoke"
 
 #: Reason: rules are being created, changed or deleted.
 CHANGING_RULES = "ChangingRules"
-
-
-@dataclass(frozen=True, slots=True)
-class PortRule:
-    """The rule of one port of the Service.
-
-    Attributes:
-        rule: the rule that serves the port now; None if there is none.
-        actions: what makes it the wanted rule; empty if that is not possible for now.
-        problem: why it is not possible, or what else the port lacks that it asks for.
-        remark: what it lacks that it can do without.
-    """
-
-    wanted: NewLoadBalancerRule
-    rule: LoadBalancerRule | None = None
-    actions: tuple[Action, ...] = ()
-    problem: str = ""
-    remark: str = ""
-
-    @property
-    def is_new(self) -> bool:
-        """Tell whether the rule is to be created, or deleted and created again."""
-        return any(isinstance(action, CreateRule) for action in self.actions)
-
-
-@dataclass(frozen=True, slots=True)
-class RulesPlan(StagePlan):
-    """The rules stage: what to do, and how the rules are now.
-
-    Attributes:
-        ports: the rule of each port, in the order of the spec.
-        serving: the rules that serve now and will stay.
-        future: in plan mode, the rules as they would be created, without ids.
-        narrowing: those of the actions that shut out clients whom the source ranges do not admit,
-            or that lead to node ports which the Service does not have any more.
-    """
-
-    ports: tuple[PortRule, ...] = ()
-    serving: tuple[LoadBalancerRule, ...] = ()
-    future: tuple[LoadBalancerRule, ...] = ()
-    narrowing: tuple[Action, ...] = ()
-
-    @property
-    def existing(self) -> tuple[LoadBalancerRule, ...]:
-        """Return the rules of the ports as they are now, right or not."""
-        return tuple(each.rule for each in self.ports if each.rule)
-
-    @property
-    def closing(self) -> tuple[Action, ...]:
-        """Return the narrowing actions that wait for nothing: a creation may never end."""
-        return tuple(each for each in self.narrowing if not isinstance(each, CreateRule))
-
-    @property
-    def wanted(self) -> tuple[LoadBalancerRule, ...]:
-        """Return those, and the rules that are to be created."""
-        new = (_created(each.wanted) for each in self.ports if each.is_new)
-        return (*self.existing, *new)
-
-    @property
-    def is_complete(self) -> bool:
-        """Tell whether no rule is still to be created."""
-        return not any(each.is_new for each in self.ports)
 
 
 def own_rules(owner: Owner, rules: Iterable[LoadBalancerRule]) -> tuple[LoadBalancerRule, ...]:
@@ -132,23 +72,40 @@ def plan_rules(facts: Facts, address_id: str) -> RulesPlan:
     new = tuple(action for each in ports if each.is_new for action in each.actions)
     if goes_on or _closes_some(facts, ports):
         new = _creations_last(new)
-    serving = tuple(each.rule for each in ports if each.rule and not each.is_new)
-    sticky = stickiness.plan_stickiness(facts, _served(facts, ports))
+    attached = _plan_attachments(facts, ports)
     actions = (
+        *attached.first,
         *(action for each in ports if not each.is_new for action in each.actions),
         *early,
         *new,
         *late,
-        *sticky.actions,
+        *attached.then,
     )
-    complaints = (*facts.complaints((*early, *late)), *sticky.complaints)
+    complaints = (*facts.complaints((*early, *late)), *attached.complaints)
     return RulesPlan(
-        condition=_condition(ports, has_work=bool(actions), complaints=complaints),
+        condition=_condition(ports, has_work=_has_work(facts, actions), complaints=complaints),
         actions=facts.not_refused(actions),
         ports=tuple(ports),
-        serving=serving,
+        serving=_serving(facts, ports),
         future=_future(facts, ports),
         narrowing=_narrowing(facts, ports, obsolete),
+    )
+
+
+def _has_work(facts: Facts, actions: Iterable[Action]) -> bool:
+    """Tell whether something is done, or waits for the status only."""
+    return any(actions) or certificates.awaits_record(facts)
+
+
+def _plan_attachments(facts: Facts, ports: Sequence[PortRule]) -> CertificatesPlan:
+    """Plan what the rules that serve have beside their members."""
+    served = _served(facts, ports)
+    sticky = stickiness.plan_stickiness(facts, served)
+    certified = certificates.plan_certificates(facts, served)
+    return CertificatesPlan(
+        certified.first,
+        (*sticky.actions, *certified.then),
+        (*sticky.complaints, *certified.complaints),
     )
 
 
@@ -173,17 +130,26 @@ def _served(facts: Facts, ports: Sequence[PortRule]) -> tuple[stickiness.Served,
     served = []
     for port, each in zip(facts.request.spec.ports, ports, strict=True):
         if each.is_new and facts.request.spec.plan_only:
-            served.append((port, _created(each.wanted)))
+            served.append((port, created(each.wanted)))
         elif each.rule and not each.is_new:
             served.append((port, each.rule))
     return tuple(served)
+
+
+def _serving(facts: Facts, ports: Sequence[PortRule]) -> tuple[LoadBalancerRule, ...]:
+    """Return the rules that serve and stay: one for TLS gets members after its certificate."""
+    return tuple(
+        each.rule
+        for port, each in zip(facts.request.spec.ports, ports, strict=True)
+        if each.rule and not (each.is_new or certificates.lacks_first(facts, port, each.rule))
+    )
 
 
 def _future(facts: Facts, ports: Iterable[PortRule]) -> tuple[LoadBalancerRule, ...]:
     """Return the rules that plan mode has, as if they had been created."""
     if not facts.request.spec.plan_only:
         return ()
-    return tuple(_created(each.wanted) for each in ports if each.is_new)
+    return tuple(created(each.wanted) for each in ports if each.is_new)
 
 
 def tag_rules(facts: Facts, rules: Iterable[LoadBalancerRule]) -> tuple[Action, ...]:
@@ -237,7 +203,9 @@ def _plan_ports(
     ports = []
     for port in facts.request.spec.ports:
         key = (port.transport, port.public_port)
-        wanted, rule = _wanted(facts, port, address_id, by), own_by_key.get(key)
+        rule = own_by_key.get(key)
+        waits = certificates.why_waits(facts, port, rule)
+        wanted = _as_it_is(_wanted(facts, port, address_id, by), rule, waits)
         actions, problem = _changes(facts, rule, wanted, by), ""
         # A refused creation says more than the refused deletion before it.
         refusal = next(filter(None, map(facts.refusal, reversed(actions))), None)
@@ -252,10 +220,13 @@ def _plan_ports(
             is_wide = by.rule_lists and rule is not None and by.is_too_wide(rule)
             rule, problem = rule if by.wanted else None, by.impossible
             actions = facts.not_refused(actions) if rule and is_wide else ()
+        elif waits is not None and rule is None:
+            actions = ()
         elif by.unread and any(map(_opens, actions)):
             actions, problem = (), by.unread
         elif refusal:
             actions, problem = (), _refused(facts, port, refusal.text, () if rule else others)
+        problem = problem or waits or ""
         remark = stickiness.why_without(facts, port, rule) if rule else ""
         if remark and not stickiness.is_bound_otherwise(port, wanted.algorithm):
             problem, remark = problem or remark, ""
@@ -333,6 +304,15 @@ def _wanted(facts: Facts, port: Port, address_id: str, by: Enforcement) -> NewLo
     )
 
 
+def _as_it_is(
+    wanted: NewLoadBalancerRule, rule: LoadBalancerRule | None, waits: str | None
+) -> NewLoadBalancerRule:
+    """Return what is wanted, with the protocol of a rule that waits for its certificate."""
+    if rule is None or waits is None:
+        return wanted
+    return replace(wanted, name=rule.name, protocol=rule.protocol)
+
+
 def _changes(
     facts: Facts, rule: LoadBalancerRule | None, wanted: NewLoadBalancerRule, by: Enforcement
 ) -> tuple[Action, ...]:
@@ -364,12 +344,6 @@ def _opens(action: Action) -> bool:
     """Tell whether an action may let clients in."""
     is_wider = isinstance(action, UpdateRule) and action.change.cidrs is not None
     return is_wider or isinstance(action, CreateRule)
-
-
-def _created(new: NewLoadBalancerRule) -> LoadBalancerRule:
-    ports = (new.public_port, new.private_port)
-    kind = InternalLoadBalancer if isinstance(new, NewInternalLoadBalancer) else LoadBalancerRule
-    return kind("", new.name, new.public_ip_id, *ports, new.protocol)
 
 
 def _condition(

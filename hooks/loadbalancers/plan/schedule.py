@@ -14,6 +14,7 @@ from hooks.loadbalancers.plan.actions import (
     RemoveItem,
     Retag,
 )
+from hooks.loadbalancers.plan.certificates import is_recorded
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import is_asked_still
 from hooks.loadbalancers.plan.sticky_actions import SetStickiness
@@ -115,6 +116,7 @@ def was_converged(facts: Facts) -> bool:
     return (
         recorded.fingerprint == facts.fingerprint
         and recorded.change is None
+        and is_recorded(facts.request, facts.certificate.digest)
         and recorded.condition("Ready").status in ("True", "Unknown")
         and all(recorded.condition(kind).status == "True" for kind in STAGE_CONDITIONS)
         # A node that has waited joins: nobody asked for that, and it is no drift.

@@ -1,4 +1,4 @@
-"""Seals records, ACL items and names of internal load balancers.
+"""Seals records, ACL items, and names of internal load balancers and certificates.
 
 A seal is a hash with a key that only we have: it proves that we wrote what it is in.
 """
@@ -79,6 +79,15 @@ def balancer_name(
     about = (network_id, public_port, private_port)
     sealed = _seal(mark, key, "internal load balancer", *about)
     return f"{load_balancer_name(uid)}-tcp-{public_port}-{sealed}"
+
+
+def certificate_name(mark: Tags, key: bytes, digest: str) -> str:
+    """Return the name of a certificate: whose it is, and a seal over what it is.
+
+    Anybody with the account may copy it. On another certificate, it proves nothing.
+    """
+    *_, uid = (value for _, value in mark)
+    return f"{load_balancer_name(uid)}-{_seal(mark, key, 'certificate', digest)}"
 
 
 def has_sealed_balancer(mark: Tags, key: bytes, balancer: InternalLoadBalancer) -> bool:

@@ -18,6 +18,7 @@ from hooks.http.texts import shorten
 from hooks.kube.conditions import Condition, merge_conditions
 from hooks.kube.objects import find_condition
 from hooks.kube.times import timestamp
+from hooks.loadbalancers.plan import certificates
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.claims import CHANGING_ADDRESS
@@ -25,8 +26,8 @@ from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.firewall import FirewallPlan, is_open
 from hooks.loadbalancers.plan.members import MembersPlan
+from hooks.loadbalancers.plan.port_rules import PortRule, RulesPlan
 from hooks.loadbalancers.plan.publication import address_fields, publish, until_published
-from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
 from hooks.loadbalancers.plan.schedule import (
     OUTAGE,
     REFUSED,
@@ -108,10 +109,11 @@ def planned(
         drift: `repeatedDrift`: hash and count.
     """
     plan_only, invalid = facts.request.spec.plan_only, facts.request.spec.invalid
-    is_working = bool(tuple(actions)) or (stages.address.awaits_status and not plan_only)
+    awaits = stages.address.awaits_status and not plan_only
+    is_working = bool(tuple(actions)) or awaits or certificates.awaits_record(facts)
     changes = plan_entries(stages.actions if plan_only and not invalid else ())
     ready = _ready(facts, stages, changes)
-    conditions = [*(stage.condition for stage in stages), ready]
+    conditions = [*(each.condition for each in stages), ready, *certificates.conditions(facts)]
     if plan_only:
         conditions.append(_changes_planned(changes))
     conditions += _progress(ready, is_working=is_working)
@@ -125,6 +127,7 @@ def planned(
         "rules": [_rule(facts, each) for each in stages.rules.ports],
         "ruleSummary": f"{len(rules)}/{len(facts.request.spec.ports)}",
         **_members(stages),
+        **certificates.status_fields(facts),
         **(plan_fields(changes) if plan_only else {}),
         **({"repeatedDrift": {"what": drift.what, "times": drift.times}} if drift.times else {}),
         **({"rulesSince": timestamp(since)} if since is not None else {}),
@@ -293,7 +296,7 @@ def _condition(status: Json, kind: str) -> Condition | None:
 
 
 def _stage_conditions(status: Json) -> list[Condition]:
-    kinds = (*STAGE_CONDITIONS, "ChangesPlanned")
+    kinds = (*STAGE_CONDITIONS, "ChangesPlanned", certificates.CERTIFICATE_READY)
     return [found for kind in kinds if (found := _condition(status, kind))]
 
 

@@ -5,9 +5,10 @@ from hooks.http.bounded_json import Json
 from hooks.kube.objects import items, part
 from hooks.services.plan.values import Reader, annotation_path
 
-#: Annotations about public addresses, and why they contradict an internal load balancer.
+#: Annotations that an internal load balancer contradicts, and why.
 _CONTRADICTING = {
     names.ANNOTATION_SHARED_ADDRESS: "is not shared",
+    names.ANNOTATION_CERTIFICATE: "takes no certificate",
     names.ANNOTATION_TAKEOVER_FROM: "is not taken over from another cluster",
 }
 _FIELD, _NAME = annotation_path(names.ANNOTATION_INTERNAL), names.ANNOTATION_INTERNAL

@@ -8,6 +8,7 @@ from hooks.http.texts import quote
 from hooks.kube.objects import annotations, items, part
 from hooks.kube.services import load_balancer_name
 from hooks.services.plan import values
+from hooks.services.plan.certificate import read_certificate
 from hooks.services.plan.facts import Facts
 from hooks.services.plan.internal import read_internal, refuse_change
 from hooks.services.plan.named_ports import proxied_ports
@@ -151,6 +152,7 @@ def _ports(spec: Json, reader: Reader) -> list[Json]:
         default=frozenset[int](),
     )
     policies = read_stickiness(spec, reader)
+    secrets = read_certificate(given, proxied, reader)
     ports = []
     for index, port in enumerate(given[:MAX_PORTS]):
         protocol = port.get("protocol") or "TCP"
@@ -174,6 +176,7 @@ def _ports(spec: Json, reader: Reader) -> list[Json]:
                     "nodePort": port["nodePort"],
                     "proxyProtocol": index in proxied,
                     **({"stickiness": policies[index]} if index in policies else {}),
+                    **({"certificate": secrets[index]} if index in secrets else {}),
                 }
             )
     return ports

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Literal, cast
 
 from hooks import names
+from hooks.cloudstack.models import loadbalancing
 from hooks.http.bounded_json import Json
 from hooks.http.texts import join_sentences, shorten
 from hooks.kube.conditions import MAX_MESSAGE, Condition, Status, merge_conditions
@@ -138,10 +139,10 @@ def published_address(facts: Facts, spec: Json) -> Json:
     While the Service changes to another address, the former one is shown after the new one.
     What the Service shows stays until the load balancer has another address to publish, or says
     that it is somebody else's now. One that is being deleted has none, so what was removed is not
-    shown again. With the PROXY
-    protocol on, nodes must not short-circuit the address: members would get connections without
-    the protocol's header (KEP-1860). An API server that knows `ipMode` shows one beside each IP. So
-    where there is none beside ours, it is dropped, and nothing is left to write.
+    shown again. With the PROXY protocol or TLS on, nodes must not short-circuit the address:
+    members would get connections without the protocol's header, or with TLS (KEP-1860). An API
+    server that knows `ipMode` shows one beside each IP. So where there is none beside ours, it is
+    dropped, and nothing is left to write.
     """
     status = part(facts.live_load_balancer, "status")
     address = part(status, "address")
@@ -150,9 +151,10 @@ def published_address(facts: Facts, spec: Json) -> Json:
     if spec.get("hostname"):
         return {"ingress": [{"hostname": spec["hostname"]}]}
     if rules := items(status, "rules"):
-        proxied = any(rule.get("protocol") == "tcp-proxy" for rule in rules)
+        proxied = any(rule.get("protocol") in ("tcp-proxy", loadbalancing.TLS) for rule in rules)
     else:
-        proxied = any(port.get("proxyProtocol") for port in spec.get("ports") or ())
+        ports = items(spec, "ports")
+        proxied = any(each.get("proxyProtocol") or each.get("certificate") for each in ports)
     shown = part(facts.service, "status", "loadBalancer")
     ips = [address["ip"], *_former_address(shown, status)]
     if shown == {"ingress": [{"ip": each} for each in ips]}:

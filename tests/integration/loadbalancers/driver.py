@@ -190,6 +190,7 @@ class World:
             ],
             "firewall": self.firewall(),
             "items": [each for each in self.items() if each["tags"] or each["reason"]],
+            "certificates": [each["name"] for each in state["certificates"]],
             "tags": [
                 each["tags"]
                 for kind in ("addresses", "loadbalancerrules", "loadbalancers", "firewallrules")
@@ -207,7 +208,9 @@ class World:
         ]
 
 
-NOTHING: Json = {"addresses": [], "rules": [], "firewall": [], "items": [], "tags": []}
+NOTHING: Json = {
+    "addresses": [], "rules": [], "firewall": [], "items": [], "certificates": [], "tags": [],
+}  # fmt: skip
 
 
 def instance_of(vm: Json) -> Json:

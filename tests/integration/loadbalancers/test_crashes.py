@@ -214,7 +214,7 @@ def fresh_world(
         def new_hook() -> LoadBalancersHook:
             cloud = world.open_cloud()
             stack.callback(cloud.close)
-            made = make_hook(world, cloud)
+            made = make_hook(world, cloud, load_balancer_certificates=True)
             return let_lie(made, world) if lying else made
 
         yield world, new_hook
@@ -223,12 +223,12 @@ def fresh_world(
 def shape(world: World) -> Json:
     """Return everything that exists, without ids, and without numbers and seals of ACL items."""
     state = world.state() | {"items": world.items()}
-    hidden = {"id", "addressid", "number", "reason", "stickiness"}
+    hidden = {"id", "addressid", "number", "reason", "stickiness", "certificate"}
 
     def shown(each: Json) -> Json:
         bare = {key: value for key, value in each.items() if key not in hidden}
         policies = [(one["methodname"], one["params"]) for one in each.get("stickiness", ())]
-        return bare | {"policies": policies}
+        return bare | {"policies": policies, "secured": bool(each.get("certificate"))}
 
     return {
         kind: sorted(map(shown, state[kind]), key=str)

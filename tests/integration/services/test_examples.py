@@ -73,6 +73,7 @@ def test_there_are_examples_of_what_people_ask_for_most() -> None:
         "address-changed",
         "several-networks",
         "internal",
+        "certificate",
     ]
 
 

@@ -16,7 +16,7 @@ from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import Associate, CreateRule
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Facts, LiveService
 from hooks.loadbalancers.plan.ownership import Owner
-from hooks.loadbalancers.plan.rules import PortRule, RulesPlan
+from hooks.loadbalancers.plan.port_rules import PortRule, RulesPlan
 from hooks.loadbalancers.plan.seals import seal
 from hooks.loadbalancers.recorded import Acquiring
 from hooks.loadbalancers.request import LoadBalancerRequest, read

@@ -18,6 +18,7 @@ from hooks.cloudstack.models.loadbalancing import (
 )
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from hooks.http.bounded_json import Json
+from hooks.loadbalancers.plan.certificate_facts import AskedCertificate, KnownCertificate
 from hooks.loadbalancers.plan.facts import CloudState, Facts, LiveService
 from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.request import LoadBalancerRequest, read
@@ -55,9 +56,14 @@ def facts_of(request: LoadBalancerRequest, existing: Json) -> Facts:
                 each["lbruleid"]: RulePolicies.from_json(each).policies
                 for each in existing.get("stickinesspolicies", [])
             },
+            certificates=tuple(
+                KnownCertificate(**{**each, "rules": frozenset(each["rules"])})
+                for each in existing.get("certificates", [])
+            ),
             firewall=tuple(map(FirewallRule.from_json, existing.get("firewallrule", []))),
             acl=tuple(map(NetworkAcl.from_json, existing.get("networkacl", []))),
         ),
+        certificate=AskedCertificate(**existing.get("secret", {})),
         service=service_of(existing["service"]) if "service" in existing else LIVE,
     )
 

@@ -89,6 +89,7 @@ def test_what_is_not_set_has_its_documented_default(read: Read, kubeconfig: str)
     assert config.drift_resync == 300.0
     assert config.drift_share == 0.05
     assert config.default_load_balancer_class is True
+    assert config.load_balancer_certificates is False
     assert config.operator_name == "cloudstack-cloud-controller"
     assert config.default_kubeconfig_secret == "target-cluster-kubeconfig"
     assert config.cluster_id == ""
@@ -135,6 +136,7 @@ def test_an_empty_variable_counts_as_not_set(read: Read) -> None:
         ("DRIFT_RESYNC", "1m", "drift_resync", 60.0),
         ("DRIFT_SHARE", "2.5%", "drift_share", 0.025),
         ("DEFAULT_LOAD_BALANCER_CLASS", "false", "default_load_balancer_class", False),
+        ("LOAD_BALANCER_CERTIFICATES", "true", "load_balancer_certificates", True),
         ("DEFAULT_LOAD_BALANCER_NETWORK", "n-1", "default_load_balancer_network", "n-1"),
         ("POD_NAME", "pod-1", "pod_name", "pod-1"),
         ("POD_NAMESPACE", "kube-system", "pod_namespace", "kube-system"),

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from hooks.cloudstack.commands import compute, firewall, loadbalancing, network, tags
+from hooks.cloudstack.commands import certificates, compute, firewall, loadbalancing, network, tags
 from hooks.cloudstack.models.account import Account, Capabilities, ProjectLimit, ResourceLimit
+from hooks.cloudstack.models.certificates import SslCertificate
 from hooks.cloudstack.models.compute import VirtualMachine, Zone
 from hooks.cloudstack.models.fields import Model
 from hooks.cloudstack.models.firewall import (
@@ -30,7 +31,7 @@ from hooks.cloudstack.models.loadbalancing import (
 from hooks.cloudstack.models.network import Network, PublicIpAddress
 from tests.unit.cloudstack.transports import Script
 
-MODULES: list[ModuleType] = [compute, firewall, loadbalancing, network, tags]
+MODULES: list[ModuleType] = [certificates, compute, firewall, loadbalancing, network, tags]
 PROJECT = "the-project"
 PORTS = PortRange("tcp", 80, 89, ("10.0.0.0/8", "192.168.0.0/16"))
 RULE = NewLoadBalancerRule("web-tcp-80", "ip", "net", 80, 30080)
@@ -252,6 +253,44 @@ ROWS = [
         param=[{"name": "expire", "value": "3h"}],
     ),
     writing(loadbalancing.delete_lb_stickiness_policy, ("p",), "deleteLBStickinessPolicy", id="p"),
+    Row(
+        SslCertificate,
+        "listSslCerts",
+        {**PAGE, "accountid": "a"},
+        (),
+        {"account_id": "a"},
+        "list_all",
+        in_project=True,
+    ),
+    Row(
+        certificates.upload_ssl_cert,
+        "uploadSslCert",
+        {"name": "n", "certificate": "c", "privatekey": "k"},
+        ("n", "c", "k", ""),
+        in_project=True,
+    ),
+    Row(
+        certificates.upload_ssl_cert,
+        "uploadSslCert",
+        {
+            "name": "n",
+            "certificate": "c",
+            "privatekey": "k",
+            "certchain": "d",
+            "enabledrevocationcheck": False,
+        },
+        ("n", "c", "k", "d"),
+        in_project=True,
+    ),
+    writing(certificates.delete_ssl_cert, ("c",), "deleteSslCert", id="c"),
+    writing(
+        certificates.assign_cert_to_load_balancer,
+        ("r", "c"),
+        "assignCertToLoadBalancer",
+        lbruleid="r",
+        certid="c",
+        forced=True,
+    ),
     listing(FirewallRule, "listFirewallRules", {"ipaddressid": "ip"}, ip_address_id="ip"),
     listing(
         PortForwardingRule, "listPortForwardingRules", {"ipaddressid": "ip"}, ip_address_id="ip"

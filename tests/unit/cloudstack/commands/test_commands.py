@@ -8,7 +8,7 @@ import pytest
 
 from hooks.cloudstack.client import Client
 from hooks.cloudstack.commands import firewall, loadbalancing, network, tags
-from hooks.cloudstack.models import account, fields, jobs, kubernetes
+from hooks.cloudstack.models import account, certificates, fields, jobs, kubernetes
 from hooks.cloudstack.models import compute as machines
 from hooks.cloudstack.models import firewall as rules
 from hooks.cloudstack.models import loadbalancing as balancing
@@ -50,7 +50,16 @@ def command_functions() -> set[Any]:
 def listed_models() -> set[Any]:
     return {
         each
-        for module in (account, machines, jobs, kubernetes, rules, balancing, networks)
+        for module in (
+            account,
+            certificates,
+            machines,
+            jobs,
+            kubernetes,
+            rules,
+            balancing,
+            networks,
+        )
         for each in defined(module, inspect.isclass)
         if issubclass(each, fields.Model) and hasattr(each, "LISTING")
     }

@@ -8,7 +8,8 @@ from hooks.cloudstack.models.network import Network, NetworkService
 from hooks.cloudstack.models.tags import Tag
 from hooks.loadbalancers.plan.actions import CreateRule, DeleteRule, UpdateRule
 from hooks.loadbalancers.plan.facts import CloudState, Facts, Refusal
-from hooks.loadbalancers.plan.rules import RulesPlan, own_rules, plan_rules
+from hooks.loadbalancers.plan.port_rules import RulesPlan
+from hooks.loadbalancers.plan.rules import own_rules, plan_rules
 from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.names import TAG_CLUSTER, TAG_SERVICE_UID
 from tests.unit.loadbalancers.builders import (

@@ -10,7 +10,8 @@ from hooks.cloudstack.models.network import Capability, NetworkService
 from hooks.cloudstack.models.tags import Tag
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.plan.facts import CallState, CloudState, Refusal
-from hooks.loadbalancers.plan.rules import RulesPlan, plan_rules
+from hooks.loadbalancers.plan.port_rules import RulesPlan
+from hooks.loadbalancers.plan.rules import plan_rules
 from hooks.loadbalancers.plan.sticky_actions import SetStickiness
 from hooks.names import STICKINESS_POLICY, TAG_STICKINESS, TAG_STICKINESS_OURS
 from tests.unit.loadbalancers.builders import (

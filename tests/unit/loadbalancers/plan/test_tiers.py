@@ -11,7 +11,8 @@ from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.effects import state_after
 from hooks.loadbalancers.plan.facts import CloudState, Heir
 from hooks.loadbalancers.plan.kept_address import plan_address
-from hooks.loadbalancers.plan.rules import RulesPlan, plan_rules
+from hooks.loadbalancers.plan.port_rules import RulesPlan
+from hooks.loadbalancers.plan.rules import plan_rules
 from hooks.loadbalancers.request import LoadBalancerRequest
 from tests.unit.loadbalancers.builders import (
     IP,

@@ -152,6 +152,18 @@ def test_the_condition_counts_the_fields_beyond_what_people_read() -> None:
             id="PROXY protocol and no rules known",
         ),
         pytest.param(
+            service({"certificate": "web-tls"}),
+            serving(rules=[{**each, "protocol": "ssl"} for each in PROXY_RULES]),
+            [{"ip": "203.0.113.7", "ipMode": "Proxy"}],
+            id="TLS on a rule",
+        ),
+        pytest.param(
+            service({"certificate": "web-tls"}),
+            serving(rules=[]),
+            [{"ip": "203.0.113.7", "ipMode": "Proxy"}],
+            id="TLS and no rules known",
+        ),
+        pytest.param(
             service({"hostname": "lb.example.com", "proxy-protocol": "true"}),
             serving(rules=PROXY_RULES),
             [{"hostname": "lb.example.com"}],

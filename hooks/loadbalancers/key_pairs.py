@@ -1,0 +1,121 @@
+"""Reads a certificate and its key from a Secret, and refuses what CloudStack would not take."""
+
+import hashlib
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from hooks.http.bounded_json import Json
+from hooks.http.texts import quote
+from hooks.kube.objects import part
+from hooks.kube.times import timestamp
+
+TLS_SECRET = "kubernetes.io/tls"  # noqa: S105 - a type
+#: Characters that CloudStack takes of a certificate, and of a key.
+MAX_PEM = 16384
+
+
+class BadPair(ValueError):
+    """A Secret's certificate cannot be used; str() says why, and holds nothing of the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A certificate, the chain that signed it, and its key, each in PEM.
+
+    Attributes:
+        digest: of the certificate and the chain; see `digest_of`.
+        expires: epoch seconds, the first end among them.
+    """
+
+    certificate: str
+    chain: str
+    key: str = field(repr=False)
+    digest: str
+    expires: float
+
+
+def read_pair(secret: Json, now: float) -> KeyPair:
+    """Read the pair of a Secret of type kubernetes.io/tls.
+
+    Args:
+        secret: as the API server has it.
+        now: epoch seconds.
+
+    Raises:
+        BadPair: it has none that CloudStack would take.
+    """
+    if secret.get("type") != TLS_SECRET:
+        raise BadPair(f"is of type {quote(secret.get('type'))}, not {TLS_SECRET}")
+    data = part(secret, "data")
+    first, *chain = _certificates(_entry(data, "tls.crt"))
+    key = _key(_entry(data, "tls.key"))
+    public = first.public_key()
+    if not isinstance(public, RSAPublicKey) or not isinstance(key, RSAPrivateKey):
+        raise BadPair("has a key that is not RSA, the only kind that CloudStack takes")
+    if key.public_key() != public:
+        raise BadPair("has a key in tls.key that is not that of the first certificate in tls.crt")
+    expires = min(each.not_valid_after_utc.timestamp() for each in (first, *chain))
+    if expires <= now:
+        raise BadPair(f"has a certificate that expired at {timestamp(expires)}")
+    starts = max(each.not_valid_before_utc.timestamp() for each in (first, *chain))
+    if starts > now:
+        raise BadPair(f"has a certificate that holds from {timestamp(starts)} on")
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    leaf, signers = _pem([first]), _pem(chain)
+    if max(len(leaf), len(pem)) > MAX_PEM:
+        raise BadPair(f"has a certificate or a key of more than {MAX_PEM} characters")
+    return KeyPair(leaf, signers, pem, _digest([first, *chain]), expires)
+
+
+def digest_of(certificate: str, chain: str) -> str:
+    """Return SHA-256 of certificates in PEM, however they are written, in hexadecimal digits.
+
+    That of one alone is its fingerprint. Empty if one cannot be read.
+    """
+    try:
+        return _digest(x509.load_pem_x509_certificates(f"{certificate}\n{chain}".encode()))
+    except ValueError:
+        return ""
+
+
+def _digest(certificates: Sequence[x509.Certificate]) -> str:
+    written = (each.public_bytes(Encoding.DER) for each in certificates)
+    return hashlib.sha256(b"".join(written)).hexdigest()
+
+
+def _pem(certificates: Sequence[x509.Certificate]) -> str:
+    return "".join(each.public_bytes(Encoding.PEM).decode() for each in certificates)
+
+
+def _entry(data: Json, name: str) -> bytes:
+    try:
+        return b64decode(str(data.get(name) or ""), validate=True)
+    except ValueError:
+        raise BadPair(f"has something in {name} that is not base64") from None
+
+
+def _certificates(pem: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        raise BadPair("has no certificate in PEM in tls.crt") from None
+
+
+def _key(pem: bytes) -> object:
+    try:
+        return load_pem_private_key(pem, None)
+    except TypeError:
+        raise BadPair("has a key behind a password in tls.key; write one without") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadPair("has no private key in PEM in tls.key") from None
