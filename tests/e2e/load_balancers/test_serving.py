@@ -238,6 +238,12 @@ def test_plan_mode_lists_the_changes_and_makes_none(shop: Namespace, place: Site
     )
     assert len(planned["status"]["plan"]) >= 4
     assert place.rules(planned["metadata"]["name"]) == []
+    for service in shop.services.list(
+        shop.name
+    ):  # one without a status may have lost it, and stays
+        name = service["metadata"]["name"]
+        if service["spec"].get("type") == "LoadBalancer":
+            shop.await_load_balancer(name, lambda one: one.get("status"), "has a status")
     waiting = shop.await_service(
         "web", lambda one: own_condition(one).get("reason") == "PlanOnly", "says so"
     )
@@ -274,3 +280,9 @@ def test_the_examples_do_on_a_cluster_what_their_readmes_say(shop: Namespace, pl
         "shop", lambda one: one.get("status", {}).get("plan"), "is planned"
     )
     assert place.rules(planned["metadata"]["name"]) == []
+    for service in shop.services.list(
+        shop.name
+    ):  # one without a status may have lost it, and stays
+        name = service["metadata"]["name"]
+        if service["spec"].get("type") == "LoadBalancer":
+            shop.await_load_balancer(name, lambda one: one.get("status"), "has a status")
