@@ -15,6 +15,8 @@ codes are those of CloudStack's ApiErrorCode, as observed on 4.22.
 
 #: The code for an address that is taken or out of range, and for no address being left.
 ADDRESS_TAKEN = 533
+#: The code for a parameter that is missing or bad, and for an id that is unknown.
+INVALID_PARAMETER = 431
 #: The code for a rule that something on its address is in the way of.
 CONFLICT = 537
 #: The code for an account, project or domain that has as many addresses as it may.
@@ -127,7 +129,7 @@ class Forbidden(Refused):
 
 _BY_CODE: dict[int, type[Refused]] = {
     401: Unauthorized,
-    431: InvalidParameter,
+    INVALID_PARAMETER: InvalidParameter,
     432: Forbidden,
     531: Forbidden,
 }

@@ -133,7 +133,9 @@ def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
     reader = _Reader(facts, context)
     unread = facts.call_state.unread
     if request.spec.internal and not request.is_deleting:
-        return _with_balancers(replace(facts, state=CloudState(unread=unread)), reader, context)
+        is_settled = request.recorded.has_claimed(internal=True)
+        state = CloudState(() if is_settled else reader.addresses(), unread=unread)
+        return _with_balancers(replace(facts, state=state), reader, context)
     facts = replace(facts, state=CloudState(reader.addresses(), unread=unread))
     if facts.service is None and may_claim(facts):
         facts = replace(facts, service=read_service(request, context))

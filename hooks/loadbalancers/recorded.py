@@ -13,7 +13,7 @@ class RecordedAddress(View, frozen=True):
     """The address as our own status has it.
 
     Attributes:
-        id: empty until the address was seen to be ours.
+        id: empty until the address was seen to be ours; the IP itself for one of the tier.
         chosen_at: when it was chosen, until it was seen to be ours.
         allocated_at: CloudStack's time of the allocation, which tells it from a later one.
         tries: choices that turned out to be taken.
@@ -30,6 +30,11 @@ class RecordedAddress(View, frozen=True):
     tries: int = 0
     published: bool = False
     named: bool = False
+
+    @property
+    def is_internal(self) -> bool:
+        """Tell whether internal load balancers of ours are on it: such an address has no id."""
+        return self.id == self.ip
 
     def is_of(self, address: PublicIpAddress) -> bool:
         """Tell whether CloudStack still shows the very allocation that was recorded."""
@@ -167,6 +172,10 @@ class RecordedStatus(View, frozen=True):
     def claimed(self) -> RecordedAddress | None:
         """Return the address that was seen to be ours; None where none was, or is only chosen."""
         return self.address if self.address and self.address.id else None
+
+    def has_claimed(self, *, internal: bool) -> bool:
+        """Tell whether an address of this kind was seen to be ours."""
+        return self.claimed is not None and self.claimed.is_internal is internal
 
     @property
     def former(self) -> RecordedAddress | None:

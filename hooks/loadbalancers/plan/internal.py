@@ -8,20 +8,22 @@ have on the same address stays.
 
 from collections.abc import Sequence
 
-from hooks.cloudstack.errors import ADDRESS_TAKEN
+from hooks.cloudstack.errors import ADDRESS_TAKEN, INVALID_PARAMETER
 from hooks.cloudstack.models.loadbalancing import InternalLoadBalancer, LoadBalancerRule
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
 from hooks.kube.services import load_balancer_name
 from hooks.loadbalancers.plan.actions import CreateRule
-from hooks.loadbalancers.plan.address import AddressPlan, is_published
+from hooks.loadbalancers.plan.address import AddressPlan, claim_unproven, is_published
 from hooks.loadbalancers.plan.claims import (
+    find_held,
     not_ready,
     refuse_unconfirmed,
     refuse_without_nodes,
 )
 from hooks.loadbalancers.plan.enforcement import enforcement
 from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.kept_address import keep
 from hooks.loadbalancers.plan.rules import delete_rule, new_balancer, own_rules
 from hooks.loadbalancers.plan.share_tags import describe
 from hooks.loadbalancers.plan.whose import Whose
@@ -33,6 +35,33 @@ def plan_internal_address(facts: Facts) -> AddressPlan:
     """Keep the address that load balancers of ours are on, or get one with the first of them."""
     own = own_balancers(facts)
     return _keep(facts, own) if own else _obtain(facts)
+
+
+def find_other(facts: Facts) -> AddressPlan | None:
+    """Find the address that the Service has and no status has: of the other kind, or elsewhere.
+
+    It is recorded. The next call plans for its network, and a Service that asks for the other kind
+    keeps what it has: the services hook refuses the change. None if there is no such address.
+    """
+    request, own, held = facts.request, own_balancers(facts), None
+    is_internal = request.spec.internal
+    if request.recorded.has_claimed(internal=is_internal):
+        return None
+    if is_internal:
+        held = find_held(facts)
+        own = tuple(each for each in own if each.network_id not in ("", request.network_id))
+    if held is not None:
+        recorded = keep(facts, held).recorded
+        what = f"Public address {held.ip_address} is this Service's"
+    elif own:
+        first = min(own, key=lambda each: (each.network_id, each.public_ip_id, each.id))
+        recorded = _record(facts, first.public_ip_id, first.network_id)
+        what = f"Internal load balancer {first.name} on {first.public_ip_id} is this Service's"
+    else:
+        return None
+    is_same_kind = is_internal and held is None
+    condition = not_ready("AddressFound", f"{what}, which keeps it")
+    return AddressPlan(condition, recorded=recorded, awaits_status=is_same_kind)
 
 
 def own_balancers(facts: Facts) -> tuple[LoadBalancerRule, ...]:
@@ -90,9 +119,11 @@ def _keep(facts: Facts, own: Sequence[LoadBalancerRule]) -> AddressPlan:
 
 def _obtain(facts: Facts) -> AddressPlan:
     """Get the address that is asked for, else the one of before, else any."""
-    request, recorded = facts.request, facts.request.recorded.address
+    request, recorded = facts.request, _had(facts)
     if not facts.still_wants:
         return AddressPlan(refuse_unconfirmed(request), recorded=recorded)
+    if unproven := claim_unproven(facts):
+        return unproven
     if without_nodes := refuse_without_nodes(facts):
         return AddressPlan(without_nodes, recorded=recorded)
     if nothing := _why_nothing(facts):
@@ -103,13 +134,20 @@ def _obtain(facts: Facts) -> AddressPlan:
     if wanted or recorded is None or _others_at(facts, recorded.ip):
         return _create_first(facts, wanted)
     refusal = facts.refusal(_first(facts, recorded.ip))
-    is_taken = refusal is not None and refusal.code == ADDRESS_TAKEN
-    return _create_first(facts, "" if is_taken else recorded.ip)
+    is_lost = refusal is not None and refusal.code in (ADDRESS_TAKEN, INVALID_PARAMETER)
+    return _create_first(facts, "" if is_lost else recorded.ip)
+
+
+def _had(facts: Facts) -> RecordedAddress | None:
+    """Return the address that load balancers of ours had on the tier; a public one is none."""
+    claimed = facts.request.recorded.claimed
+    is_here = claimed and claimed.network_id == facts.request.network_id
+    return claimed if claimed and is_here and claimed.is_internal else None
 
 
 def _create_first(facts: Facts, ip: str) -> AddressPlan:
     """Create the load balancer of the first port; the others follow on its address."""
-    action, recorded = _first(facts, ip), facts.request.recorded.address
+    action, recorded = _first(facts, ip), _had(facts)
     condition = not_ready("AssociatingAddress", f"{ip or 'An address of the tier'} is being taken")
     if refusal := facts.refusal(action):
         reason = "AddressNotFree" if refusal.code == ADDRESS_TAKEN else "AddressRefused"
@@ -141,12 +179,15 @@ def _others_at(facts: Facts, ip: str) -> str:
     return f"{ip} is in use by internal load balancer {found.name}{whose}"
 
 
-def _record(facts: Facts, ip: str) -> RecordedAddress:
-    """Return what the status holds of the address, which has no id: it is the IP."""
+def _record(facts: Facts, ip: str, network_id: str = "") -> RecordedAddress:
+    """Return what the status holds of the address, which has no id: it is the IP.
+
+    It is on the request's network unless another one is given.
+    """
     return RecordedAddress(
         ip,
         id=ip,
-        network_id=facts.request.network_id,
+        network_id=network_id or facts.request.network_id,
         associated_by_controller=True,
         published=is_published(facts.request.recorded.address, ip),
         named=facts.request.spec.address == ip,

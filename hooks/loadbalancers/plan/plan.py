@@ -46,7 +46,7 @@ from hooks.loadbalancers.plan.claims import refuse_without_nodes
 from hooks.loadbalancers.plan.deletion import plan_deletion
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import FirewallPlan, plan_firewall
-from hooks.loadbalancers.plan.internal import plan_internal_address
+from hooks.loadbalancers.plan.internal import find_other, plan_internal_address
 from hooks.loadbalancers.plan.internal_acl import plan_internal_acl
 from hooks.loadbalancers.plan.kept_address import plan_address
 from hooks.loadbalancers.plan.losses import (
@@ -93,6 +93,8 @@ def plan(facts: Facts) -> Plan[Action]:
         return plan_deletion(facts)
     if facts.is_orphan:
         return _delete_orphan(facts)
+    if found := find_other(facts):
+        return Plan(status.planned(facts, Stages(found), (), RepeatedDrift()))
     if refusal := not_served(facts):
         return Plan(_refuse_network(facts, refusal))
     stages = plan_stages(facts)

@@ -38,6 +38,15 @@ def read_internal(spec: Json, reader: Reader) -> bool:
     return True
 
 
+def has_internal(present: Json) -> bool | None:
+    """Tell whether the address of a load balancer is internal; None where it has none yet.
+
+    An internal address has no id in CloudStack: the status has the IP in its place.
+    """
+    address = part(present, "status", "address")
+    return address.get("id") == address.get("ip") if address.get("id") else None
+
+
 def refuse_change(present: Json, spec: Json, reader: Reader) -> None:
     """Refuse to make the load balancer of a live Service internal, or public, once it has one.
 
@@ -46,9 +55,8 @@ def refuse_change(present: Json, spec: Json, reader: Reader) -> None:
         spec: what the Service asks for.
         reader: notes what is refused.
     """
-    before = bool(part(present, "spec").get("internal"))
-    has_address = part(present, "status", "address").get("id")
-    if has_address and before is not bool(spec.get("internal")):
+    before = has_internal(present)
+    if before is not None and before is not bool(spec.get("internal")):
         what = "an internal address" if before else "a public address"
         reader.refuse(
             _FIELD,

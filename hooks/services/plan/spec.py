@@ -10,7 +10,7 @@ from hooks.kube.services import load_balancer_name
 from hooks.services.plan import values
 from hooks.services.plan.certificate import read_certificate
 from hooks.services.plan.facts import Facts
-from hooks.services.plan.internal import read_internal, refuse_change
+from hooks.services.plan.internal import has_internal, read_internal, refuse_change
 from hooks.services.plan.named_ports import proxied_ports
 from hooks.services.plan.source_ranges import read_source_ranges, still_admitted
 from hooks.services.plan.stickiness import read_stickiness
@@ -52,6 +52,7 @@ def wanted_spec(facts: Facts) -> Json:
         spec["adopt"] = present.get("adopt") or NOTHING_TO_ADOPT
         if reader.invalid:
             spec = _frozen(present, spec, facts.service, reader)
+            _keep_kind(facts.live_load_balancer, spec)
     else:
         spec["adopt"] = find_adoptable(facts, facts.former_cluster_name)
     spec["invalid"] = reader.invalid[:MAX_INVALID]
@@ -203,6 +204,14 @@ def _frozen(present: Json, asked: Json, service: Json, reader: Reader) -> Json:
     # Nobody can tell what a misspelt keep-ip means: it is read as true, and the address stays.
     spec["keepAddress"] = asked["keepAddress"] or present.get("keepAddress", True)
     return spec
+
+
+def _keep_kind(present: Json, spec: Json) -> None:
+    """Ask for the kind of address that there is, whatever the present spec asked for since."""
+    internal = has_internal(present)
+    if internal is not None:
+        spec.pop("internal", None)
+        spec |= {"internal": True} if internal else {}
 
 
 def _still_served(present: Json, service: Json) -> list[Json]:

@@ -6,6 +6,8 @@ from tests.unit.services.objects import load_balancer, port, service, serving
 from tests.unit.services.plan.test_spec import annotation, spec_of
 
 INTERNAL = {"internal": "true"}
+#: The status of a load balancer on an internal address, which has no id of its own.
+_ON = {"address": {"ip": "10.30.4.37", "id": "10.30.4.37"}}
 
 
 @pytest.mark.parametrize("text", ["true", " True "])
@@ -67,7 +69,7 @@ def test_a_live_service_cannot_change_its_kind_and_keeps_what_it_has(
     before: dict[str, str], after: dict[str, str], words: str
 ) -> None:
     present = spec_of(service(before))
-    spec = spec_of(service(after), load_balancer(present, serving()))
+    spec = spec_of(service(after), load_balancer(present, _ON if before else serving()))
     [refused] = spec["invalid"]
     assert refused["field"] == annotation("internal")
     assert words in refused["message"]
@@ -78,3 +80,16 @@ def test_a_service_without_an_address_may_change_its_kind() -> None:
     present = load_balancer(spec_of(service()), {"address": {"ip": "203.0.113.7"}})
     spec = spec_of(service(INTERNAL), present)
     assert (spec["internal"], spec["invalid"]) == (True, [])
+
+
+@pytest.mark.parametrize("annotations", [INTERNAL, {}])
+def test_the_address_says_which_kind_a_service_has_that_changed_it_while_it_was_made(
+    annotations: dict[str, str],
+) -> None:
+    for status, kind in ((_ON, INTERNAL), (serving(), {})):
+        present = load_balancer(spec_of(service({} if kind else INTERNAL)), status)
+        spec = spec_of(service(annotations), present)
+        assert bool(spec.get("internal")) is bool(kind)
+        assert [each["field"] for each in spec["invalid"]] == (
+            [] if annotations == kind else [annotation("internal")]
+        )
