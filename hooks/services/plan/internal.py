@@ -2,7 +2,7 @@
 
 from hooks import names
 from hooks.http.bounded_json import Json
-from hooks.kube.objects import items, part
+from hooks.kube.objects import finalizers, items, part
 from hooks.services.plan.values import Reader, annotation_path
 
 #: Annotations that an internal load balancer contradicts, and why.
@@ -62,4 +62,24 @@ def refuse_change(present: Json, spec: Json, reader: Reader) -> None:
             _FIELD,
             f"the Service has {what}, which cannot change on a live Service; write "
             f'"{str(before).lower()}", or delete the Service and create it again',
+        )
+
+
+def refuse_before_takeover(service: Json, present: Json, adopt: Json, reader: Reader) -> None:
+    """Refuse an internal load balancer where another provider's address is still there.
+
+    It would stay open, and nobody would clean it up once that provider's finalizer is removed.
+
+    Args:
+        service: asks for an internal one.
+        present: the CloudStackLoadBalancer; empty if there is none.
+        adopt: what the other provider left.
+        reader: notes what is refused.
+    """
+    is_left = adopt.get("address") and names.SERVICE_FINALIZER in finalizers(service)
+    if is_left and has_internal(present) is None:
+        reader.refuse(
+            _FIELD,
+            f"the Service has {adopt['address']} from another provider, which would stay open; "
+            'write "false", which takes it over, or delete the Service and create it again',
         )

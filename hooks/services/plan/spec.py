@@ -10,7 +10,12 @@ from hooks.kube.services import load_balancer_name
 from hooks.services.plan import values
 from hooks.services.plan.certificate import read_certificate
 from hooks.services.plan.facts import Facts
-from hooks.services.plan.internal import has_internal, read_internal, refuse_change
+from hooks.services.plan.internal import (
+    has_internal,
+    read_internal,
+    refuse_before_takeover,
+    refuse_change,
+)
 from hooks.services.plan.named_ports import proxied_ports
 from hooks.services.plan.source_ranges import read_source_ranges, still_admitted
 from hooks.services.plan.stickiness import read_stickiness
@@ -47,14 +52,16 @@ def wanted_spec(facts: Facts) -> Json:
     refuse_change(facts.live_load_balancer, spec, reader)
     if facts.default_network:
         spec.setdefault("network", facts.default_network)
-    if facts.live_load_balancer:
-        present = part(facts.live_load_balancer, "spec")
+    present = part(facts.live_load_balancer, "spec")
+    if present:
         spec["adopt"] = present.get("adopt") or NOTHING_TO_ADOPT
-        if reader.invalid:
-            spec = _frozen(present, spec, facts.service, reader)
-            _keep_kind(facts.live_load_balancer, spec)
     else:
         spec["adopt"] = find_adoptable(facts, facts.former_cluster_name)
+    if spec.get("internal"):
+        refuse_before_takeover(facts.service, facts.live_load_balancer, spec["adopt"], reader)
+    if present and reader.invalid:
+        spec = _frozen(present, spec, facts.service, reader)
+        _keep_kind(facts.live_load_balancer, spec)
     spec["invalid"] = reader.invalid[:MAX_INVALID]
     if len(reader.invalid) > MAX_INVALID:
         more = len(reader.invalid) - MAX_INVALID + 1

@@ -2,6 +2,7 @@
 
 import pytest
 
+from hooks.names import SERVICE_FINALIZER
 from tests.unit.services.objects import load_balancer, port, service, serving
 from tests.unit.services.plan.test_spec import annotation, spec_of
 
@@ -93,3 +94,19 @@ def test_the_address_says_which_kind_a_service_has_that_changed_it_while_it_was_
         assert [each["field"] for each in spec["invalid"]] == (
             [] if annotations == kind else [annotation("internal")]
         )
+
+
+def test_another_providers_address_is_taken_over_before_a_service_becomes_internal() -> None:
+    status = {"loadBalancer": {"ingress": [{"ip": "203.0.113.7"}]}}
+    left = service(INTERNAL, metadata={"finalizers": [SERVICE_FINALIZER]}, status=status)
+    spec = spec_of(left)
+    [refused] = spec["invalid"]
+    assert refused["field"] == annotation("internal")
+    assert "203.0.113.7 from another provider" in refused["message"]
+    [again] = spec_of(left, load_balancer(spec))["invalid"]
+    assert again == refused
+    public = spec_of(
+        service({}, metadata={"finalizers": [SERVICE_FINALIZER]}, status=status),
+        load_balancer(spec),
+    )
+    assert (public["invalid"], public["adopt"]["address"]) == ([], "203.0.113.7")
