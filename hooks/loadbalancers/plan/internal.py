@@ -120,14 +120,14 @@ def _keep(facts: Facts, own: Sequence[LoadBalancerRule]) -> AddressPlan:
 def _obtain(facts: Facts) -> AddressPlan:
     """Get the address that is asked for, else the one of before, else any."""
     request, recorded = facts.request, _had(facts)
+    if nothing := _why_nothing(facts):
+        return AddressPlan(not_ready("NothingToServe", nothing), recorded=recorded)
     if not facts.still_wants:
         return AddressPlan(refuse_unconfirmed(request), recorded=recorded)
     if unproven := claim_unproven(facts):
         return unproven
     if without_nodes := refuse_without_nodes(facts):
         return AddressPlan(without_nodes, recorded=recorded)
-    if nothing := _why_nothing(facts):
-        return AddressPlan(not_ready("NothingToServe", nothing), recorded=recorded)
     wanted = request.spec.address
     if wanted and (others := _others_at(facts, wanted)):
         return AddressPlan(not_ready("AddressInUse", others), recorded=recorded)

@@ -13,6 +13,7 @@ from hooks.loadbalancers.plan.acl import plan_acl
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import FirewallPlan
 from hooks.loadbalancers.plan.port_rules import RulesPlan
+from hooks.loadbalancers.plan.ranges import covers
 from hooks.loadbalancers.request import EVERYONE
 
 #: Reason: who connects from elsewhere is not the Service's to say.
@@ -21,7 +22,7 @@ OPEN_ON_TIER = "OpenOnTier"
 
 def plan_internal_acl(facts: Facts, tier: Network, rules: RulesPlan) -> FirewallPlan:
     """Plan the items of a tier's list for clients elsewhere, and say who connects in any case."""
-    is_limited = facts.request.spec.source_ranges != (EVERYONE,)
+    is_limited = not covers(facts.request.spec.source_ranges, (EVERYONE,))
     planned = plan_acl(facts, tier, rules if is_limited else replace(rules, ports=()))
     found = planned.condition
     if found.status != "True":

@@ -37,10 +37,11 @@ def add_item(world: World, **fields: object) -> None:
     world.human.done("createNetworkACL", **asked)
 
 
-def test_without_ranges_the_list_stays_as_it_is_and_the_condition_says_who_connects(
-    world: World, hook: LoadBalancersHook
+@pytest.mark.parametrize("ranges", [["0.0.0.0/0"], ["0.0.0.0/1", "128.0.0.0/1"]])
+def test_ranges_of_everybody_leave_the_list_and_the_condition_says_who_connects(
+    world: World, hook: LoadBalancersHook, ranges: list[str]
 ) -> None:
-    lb = internal(world).settle(hook)
+    lb = internal(world, sourceRanges=ranges).settle(hook)
     assert (lb.is_ready(), ours(world)) == (True, [])
     condition = lb.condition("FirewallReady")
     assert (condition["status"], condition["reason"]) == ("True", "OpenOnTier")
