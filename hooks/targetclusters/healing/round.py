@@ -26,6 +26,7 @@ from hooks.targetclusters.healing.journal_lease import KeptJournal
 from hooks.targetclusters.healing.observing import observe, open_account, unread
 from hooks.targetclusters.healing.plan import bounds, decide
 from hooks.targetclusters.healing.plan.journal import Unreadable
+from hooks.targetclusters.healing.plan.known_nodes import find_known
 from hooks.targetclusters.healing.plan.model import (
     Attempt,
     Evidence,
@@ -75,7 +76,9 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
     faults = bounds.hold_back(found, seen.evidence, policy, before, now=now)
     journal = _remember(task, kept, seen.evidence, faults)
     if seen.machines is not None:
-        journal = replace(journal, machines=seen.machines, place=task.place)
+        known = find_known(journal, seen.evidence)
+        machines = tuple(each for each in seen.machines if each.node in known)
+        journal = replace(journal, machines=machines, place=task.place)
     due = decide.next_due(journal, faults, task.policy, now=task.clock())
     repairs = _Repairs(task, Attempting(task, seen, deadline), kept, due, seen.failure)
     with repairs.noted():

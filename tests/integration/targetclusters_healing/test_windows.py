@@ -38,6 +38,7 @@ def test_nothing_is_repaired_before_a_window_begins() -> None:
 
 def test_attempts_go_on_in_the_next_window() -> None:
     with living(nodes=5, maxRetry=4, maintenanceWindows=[SOON]) as life:
+        life.live(60)
         life.farm.fall("n-001", Ill.BROKEN)
         life.live(OPENS + 0.6 * HOUR)
         assert life.farm.attempts("n-001") == 3
@@ -49,6 +50,7 @@ def test_attempts_go_on_in_the_next_window() -> None:
 def test_a_repair_that_runs_when_the_window_ends_is_finished() -> None:
     short = {**SOON, "duration": "7m"}
     with living(nodes=5, job_delay=0.2, maxRetry=2, maintenanceWindows=[short]) as life:
+        life.live(60)
         life.farm.fall("n-001", Ill.STUBBORN)
 
         def runs() -> bool:
@@ -62,6 +64,7 @@ def test_a_repair_that_runs_when_the_window_ends_is_finished() -> None:
 
 def test_a_plan_is_shown_at_any_time() -> None:
     with living(nodes=5, mode="Plan", maintenanceWindows=[SOON]) as life:
+        life.live(60)
         life.farm.fall("n-001", Ill.HUNG)
         assert life.live(HOUR, until=lambda: bool(life.fault("n-001").get("planned")))
         assert outside(life)
@@ -69,6 +72,7 @@ def test_a_plan_is_shown_at_any_time() -> None:
 
 def test_a_window_that_cannot_be_read_keeps_everything_from_being_repaired() -> None:
     with living(nodes=5, maintenanceWindows=[SOON, {**SOON, "schedule": "0 25 * * *"}]) as life:
+        life.live(60)
         life.farm.fall("n-001", Ill.HUNG)
         life.live(2 * HOUR)
         assert life.farm.repairs() == {}

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from hooks.targetclusters.healing.plan.known_nodes import read_marks
 from hooks.targetclusters.healing.plan.model import (
     Evidence,
     Fault,
@@ -85,13 +86,15 @@ def _dark_nodes(
     controller of Kubernetes also goes on in a zone that is down while others are not, at a bounded
     rate, and stops only where all are down.
     """
-    dark, waits = _dark_zones(nodes), dict[str, str]()
+    dark, waits, known = _dark_zones(nodes), dict[str, str](), read_marks(journal.known)
     down = [fault for fault in faults if fault.kind == "NodeNotReady"]
     for zone, names in dark.items():
         of_zone = [fault for fault in down if fault.object in names]
         records = [journal.records.get(fault.key, _UNSEEN) for fault in of_zone]
         since = max((now if each.since is None else each.since for each in records), default=now)
-        free = [fault for fault in of_zone if not fault.why_not]
+        free = [
+            each for each in of_zone if not each.why_not and (each.mark in known or each.allowed)
+        ]
         first = max(free, key=lambda each: _turn(each, journal), default=None)
         text = f"all {len(names)} nodes of the zone {zone} are not ready, which is the zone's fault"
         if first is None or now - since < policy.longest:

@@ -20,13 +20,14 @@ bounds, `choose_repair` reads the state of the VM, `find_clash` sees to it that 
 twice at once, `begin` and `end` write an attempt down.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from hooks.http.backoff import delay
 from hooks.http.texts import shorten
 from hooks.kube.times import CLOCK_SLACK
 from hooks.names import ANNOTATION_HEAL
+from hooks.targetclusters.healing.plan.known_nodes import mark, note_ready, read_marks
 from hooks.targetclusters.healing.plan.model import (
     REPAIRS,
     CloudRepair,
@@ -87,7 +88,7 @@ def find_faults(evidence: Evidence) -> tuple[Fault, ...]:
         why_not = _LEFT_ALONE if node.left_alone else _CORDONED if node.cordoned else node.leaving
         times = node.created, node.changed
         fault = Fault("NodeNotReady", node.name, why_not or held, node.control_plane, *times)
-        found.append(replace(fault, allowed=node.allowed))
+        found.append(replace(fault, allowed=node.allowed, mark=mark(node)))
     if evidence.cluster_state in _STARTABLE:
         found.append(Fault("ClusterNotRunning", evidence.cluster_id))
     else:
@@ -136,8 +137,10 @@ def remember(journal: Journal, evidence: Evidence, faults: Iterable[Fault], look
     for key, fault in there.items():
         if key not in records and _has_room(records):
             records[key] = _noted(Record(fault.kind, fault.object), fault, look)
+    known = note_ready(journal, evidence, look.now)
     started = min(journal.started or look.now, look.now + CLOCK_SLACK)
-    return replace(journal, records=records, again=max(again, journal.again), started=started)
+    again = max(again, journal.again)
+    return replace(journal, records=records, again=again, started=started, known=known)
 
 
 def was_just_started(record: Record, updated: float | None, policy: Policy, now: float) -> bool:
@@ -161,7 +164,7 @@ def next_due(journal: Journal, faults: Iterable[Fault], policy: Policy, *, now: 
     waits: dict[str, str] = {}
     due: list[Record] = []
     given_up = []
-    busy = journal.open
+    busy, known = journal.open, read_marks(journal.known)
     for fault in there:
         record = journal.records[fault.key]
         if record.by:
@@ -170,7 +173,7 @@ def next_due(journal: Journal, faults: Iterable[Fault], policy: Policy, *, now: 
             given_up.append(fault.key)
         elif why := (
             _why_wait(fault, record, policy, now)
-            or _stood_before(fault, journal)
+            or _is_strange(fault, known)
             or _behind_cluster(fault, journal, policy, now)
             or _beside(record, journal, policy, now)
         ):
@@ -291,17 +294,16 @@ def _beside(record: Record, journal: Journal, policy: Policy, now: float) -> str
     return ""
 
 
-def _stood_before(fault: Fault, journal: Journal) -> str:
-    """Say whether a node was not ready before healing began: it may be a leftover of long ago.
+def _is_strange(fault: Fault, known: Container[str]) -> str:
+    """Say whether a node was never seen Ready: it may be a leftover of long ago.
 
     Its VM may be another cluster's by now, as after a restore. A person allows it on the node.
     """
-    is_newer = fault.changed is None or fault.changed >= journal.started - CLOCK_SLACK
-    if is_newer or fault.allowed:
+    if not fault.mark or fault.mark in known or fault.allowed:
         return ""
     return (
-        "it was not ready before healing first looked, so its VM may be another's by now; the "
-        f'annotation {ANNOTATION_HEAL}: "true" on the node allows a repair'
+        "healing has not seen it Ready on this VM, which may be another's by now; the annotation "
+        f'{ANNOTATION_HEAL}: "true" on the node allows a repair'
     )
 
 

@@ -6,11 +6,12 @@ import msgspec
 
 from hooks.http.bounded_json import Json
 from hooks.http.texts import shorten
+from hooks.targetclusters.healing.plan.known_nodes import shorten_known
 from hooks.targetclusters.healing.plan.model import Journal, Record
 from hooks.targetclusters.healing.plan.versions import read_fields, write_fields
 
 #: Bytes of a journal: Kubernetes takes 256 KiB of annotations, and there is one more.
-MAX_BYTES = 220 * 1024
+MAX_BYTES = 236 * 1024
 #: Characters of an outcome in a journal that would be larger. With these, MAX_RECORDS with the
 #: longest names fit: no attempt is forgotten for want of room.
 SHORT_OUTCOME = 50
@@ -41,7 +42,7 @@ def write_journal(journal: Journal) -> str:
     """Write a journal, the same text for the same content.
 
     One that is too long has shorter outcomes. If that is not enough, what only another version of
-    the operator knows goes, except what is being done or owed.
+    the operator knows goes, except what is being done or owed, and then nodes that were seen Ready.
     """
     text = _write(journal)
     if len(text) > MAX_BYTES:
@@ -50,7 +51,10 @@ def write_journal(journal: Journal) -> str:
     if len(text) > MAX_BYTES:
         kept = [each for each in journal.records.values() if each.is_known or not each.is_settled]
         journal = _with(journal, [replace(each, unknown={}) for each in kept])
-        text = _write(replace(journal, unknown={}))
+        journal = replace(journal, unknown={})
+        text = _write(journal)
+    if len(text) > MAX_BYTES:
+        text = _write(replace(journal, known=shorten_known(journal.known, len(text) - MAX_BYTES)))
     return text.decode()
 
 

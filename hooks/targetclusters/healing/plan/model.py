@@ -135,7 +135,8 @@ class Fault:
         control_plane: of two such faults, never both are repaired at once.
         created, changed: when the node was registered, and when Ready last changed, in epoch
             seconds of its own cluster; None if that is not known.
-        allowed: a person wants the node to be repaired, though it was down before.
+        allowed: a person wants the node to be repaired, though it was never seen Ready.
+        mark: what known_nodes tells the node by; empty for no node.
     """
 
     kind: FaultKind
@@ -145,6 +146,7 @@ class Fault:
     created: float | None = None
     changed: float | None = None
     allowed: bool = False
+    mark: str = ""
 
     @property
     def key(self) -> str:
@@ -224,6 +226,7 @@ class Journal:
         started: when the cluster was first looked at; 0 for never.
         machines: the VMs of the control plane, when it was last read.
         place: where the kubeconfig led to then; empty for nowhere yet.
+        known: the nodes that were seen Ready, as known_nodes writes them.
         unknown: fields that another version of the operator has written.
     """
 
@@ -232,6 +235,7 @@ class Journal:
     started: float = 0.0
     machines: tuple[Machine, ...] = ()
     place: str = ""
+    known: str = ""
     unknown: Json = field(default_factory=dict)
 
     @property

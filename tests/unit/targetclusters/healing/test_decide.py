@@ -7,6 +7,7 @@ import pytest
 
 from hooks.targetclusters.healing.plan import bounds, decide
 from hooks.targetclusters.healing.plan.journal import Unreadable, read_journal, write_journal
+from hooks.targetclusters.healing.plan.known_nodes import note_ready
 from hooks.targetclusters.healing.plan.model import (
     Evidence,
     Journal,
@@ -34,9 +35,15 @@ def down(*names: str, of: int = 10, **fields: Any) -> Evidence:
     return Evidence((*(node(name, **fields) for name in names), *well))
 
 
+def knowing(evidence: Evidence) -> Journal:
+    """Return the journal of who has seen all the nodes Ready."""
+    well = [replace(each, is_ready=True) for each in evidence.nodes or ()]
+    return Journal(known=note_ready(Journal(), Evidence(tuple(well)), NOW))
+
+
 def seen(evidence: Evidence, journal: Journal | None = None, *, at: float = NOW) -> Journal:
-    faults = decide.find_faults(evidence)
-    return decide.remember(journal or Journal(), evidence, faults, decide.Look(at, GAP))
+    faults, journal = decide.find_faults(evidence), journal or knowing(evidence)
+    return decide.remember(journal, evidence, faults, decide.Look(at, GAP))
 
 
 def watched(evidence: Evidence, journal: Journal, *, start: float, end: float) -> Journal:
@@ -139,7 +146,8 @@ def test_a_node_is_due_after_its_timeout_from_first_sight() -> None:
 
 def test_a_node_that_was_ready_meanwhile_begins_anew() -> None:
     journal = seen(down("a"))
-    journal = seen(down(), journal, at=NOW + 4 * MINUTE)
+    well = Evidence((node("a", ready=True), *(down().nodes or ())))
+    journal = seen(well, journal, at=NOW + 4 * MINUTE)
     journal = seen(down("a"), journal, at=NOW + 5 * MINUTE)
     assert due(down("a"), journal, at=NOW + 9 * MINUTE) == []
     assert due(down("a"), journal, at=NOW + 10 * MINUTE) == ["a"]
@@ -278,20 +286,45 @@ def test_nodes_wait_after_their_cluster_was_started() -> None:
     assert due(running, journal, at=now + 5 * MINUTE) == ["a"]
 
 
-def test_a_node_that_was_down_before_healing_looked_is_left_alone_until_a_person_allows_it() -> (
-    None
-):
-    before = down("a", changed=NOW - 86400)
-    journal = seen(before)
-    assert journal.started == NOW
-    assert due(before, journal, at=NOW + 3600) == []
-    again = replace(journal, again=NOW + 60)
-    assert due(before, again, at=NOW + 3600) == []
-    allowed = down("a", changed=NOW - 86400, allowed=True)
-    assert due(allowed, journal, at=NOW + 3600) == ["a"]
-    later = down("a", changed=NOW + 60)
-    assert due(later, journal, at=NOW + 3600) == ["a"]
-    assert seen(before, journal, at=NOW + 60).started == NOW
+@pytest.mark.parametrize(
+    ("fields", "is_due"),
+    [
+        pytest.param({}, True, id="as it was"),
+        pytest.param({"uid": "another"}, False, id="another node of the name"),
+        pytest.param({"provider_id": "cloudstack:///vm-b"}, False, id="on another VM"),
+        pytest.param({"system_uuid": "vm-b"}, False, id="on another VM, as its firmware says"),
+        pytest.param({"provider_id": "cloudstack:///vm-b", "allowed": True}, True, id="allowed"),
+    ],
+)
+def test_only_what_was_seen_ready_is_repaired(fields: dict[str, Any], is_due: bool) -> None:
+    well = Evidence((node("a", ready=True), node("b", ready=True), node("c", ready=True)))
+    fallen = replace(node("a", changed=NOW + MINUTE), **fields)
+    evidence = Evidence((fallen, *well.nodes[1:])) if well.nodes else well
+    journal = seen(evidence, seen(well, Journal()), at=NOW + MINUTE)
+    assert due(evidence, journal, at=NOW + 3600) == ["a"] * is_due
+
+
+def test_what_comes_back_from_a_backup_is_not_known_and_its_change_is_no_proof() -> None:
+    journal = seen(down("a", changed=NOW - 1), seen(down(), Journal()), at=NOW + MINUTE)
+    gone = seen(
+        down(), seen(Evidence((node("a", ready=True),)), journal, at=NOW + 120), at=NOW + 180
+    )
+    back = down("a", changed=NOW + 240, created=NOW - 86400)
+    journal = watched(back, gone, start=NOW + 240, end=NOW + 3600)
+    assert due(back, journal, at=NOW + 3600) == []
+    assert seen(back, journal, at=NOW + 3660).started == NOW
+
+
+@pytest.mark.parametrize(
+    ("created", "is_due"), [(MINUTE, True), (-2 * MINUTE, False), (2 * 3600.0, False)]
+)
+def test_a_node_that_registers_after_the_first_look_is_repaired_though_it_was_never_ready(
+    created: float, is_due: bool
+) -> None:
+    new = down("a", created=NOW + created)
+    journal = seen(new, seen(down(), Journal()), at=NOW + 2 * MINUTE)
+    journal = watched(new, journal, start=NOW + 2 * MINUTE, end=NOW + 3600)
+    assert due(new, journal, at=NOW + 3600) == ["a"] * is_due
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 from hooks.targetclusters.healing.machines import MAX_MACHINES
-from hooks.targetclusters.healing.nodes import read_node
+from hooks.targetclusters.healing.nodes import MAX_NODES, read_node
 from hooks.targetclusters.healing.plan import decide
 from hooks.targetclusters.healing.plan.decide import MAX_OUTCOME, MAX_RECORDS
 from hooks.targetclusters.healing.plan.journal import MAX_BYTES, read_journal, write_journal
-from hooks.targetclusters.healing.plan.model import Evidence, Journal, Machine, Record
+from hooks.targetclusters.healing.plan.known_nodes import note_ready, read_marks
+from hooks.targetclusters.healing.plan.model import Evidence, Journal, Machine, NodeState, Record
 from hooks.targetclusters.healing.pods import read_pod
 from tests.targets.fake_cluster import node
 
@@ -37,7 +38,11 @@ def largest() -> Journal:
     records = [replace(full, object=f"{LONGEST}{number:04d}") for number in range(MAX_RECORDS)]
     records[0] = replace(records[0], by="p" * 300)
     machines = tuple(Machine(f"{LONGEST}{number:04d}", "f" * 64) for number in range(MAX_MACHINES))
-    return Journal({each.key: each for each in records}, NOW, NOW, machines, "f" * 32)
+    nodes = tuple(
+        NodeState(f"n-{number}", f"{number}", is_ready=True) for number in range(MAX_NODES)
+    )
+    known = note_ready(Journal(), Evidence(nodes), NOW)
+    return Journal({each.key: each for each in records}, NOW, NOW, machines, "f" * 32, known)
 
 
 def test_the_largest_journal_fits_with_every_attempt() -> None:
@@ -47,6 +52,8 @@ def test_the_largest_journal_fits_with_every_attempt() -> None:
     assert {key: each.attempts for key, each in found.records.items()} == {
         key: each.attempts for key, each in largest().records.items()
     }
+    assert found.known
+    assert read_marks(found.known) <= read_marks(largest().known)
     assert write_journal(found) == text
 
 

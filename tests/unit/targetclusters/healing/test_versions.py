@@ -15,6 +15,7 @@ from hooks.targetclusters.healing.plan.journal import (
     read_journal,
     write_journal,
 )
+from hooks.targetclusters.healing.plan.known_nodes import note_ready
 from hooks.targetclusters.healing.plan.model import Evidence, Fault, Journal, Record
 from hooks.targetclusters.healing.plan.tries import Tries, read_tries, write_tries
 from tests.targets.fake_cluster import node
@@ -73,7 +74,9 @@ def test_days_of_looks_and_attempts_change_nothing_that_is_not_known() -> None:
 @pytest.mark.parametrize("repair", ["MigrateVM", "RebootVM"])
 def test_a_repair_of_another_version_is_not_disturbed(repair: str) -> None:
     strange = Record("DiskFull", "a", by="newer", vm="vm-a", repair=repair)
-    journal = seen(Journal().with_record(strange), "b")
+    well = Evidence((read_node(node("b")),))
+    known = note_ready(Journal(), well, NOW)
+    journal = seen(Journal(known=known).with_record(strange), "b")
     later = seen(journal, "b", at=NOW + 300)
     due = decide.next_due(later, [fault()], POLICY, now=NOW + 300)
     assert due.records == ()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hooks.targetclusters.healing.plan import bounds, decide
 from hooks.targetclusters.healing.plan.model import Evidence, Fault, Journal, NodeState, Policy
 from hooks.targetclusters.request import IntOrPercent
-from tests.unit.targetclusters.healing.test_decide import MINUTE, NOW, POLICY, node
+from tests.unit.targetclusters.healing.test_decide import MINUTE, NOW, POLICY, knowing, node
 
 
 def zone(name: str, *, ready: bool, of: int) -> list[NodeState]:
@@ -39,11 +39,12 @@ def test_a_whole_cluster_that_is_down_is_no_zones_fault() -> None:
 
 def test_one_node_of_a_zone_that_stays_down_is_repaired_the_one_that_fell_last() -> None:
     """Also where another one is a leftover, or is held, or has come to an end with its attempts."""
-    fell = {"a-0": NOW - 400 * 86400, "a-1": NOW + 1, "a-2": NOW + 2, "a-3": NOW + 9}
+    fell = {"a-0": NOW + 5, "a-1": NOW + 1, "a-2": NOW + 2, "a-3": NOW + 9}
     nodes = [replace(each, changed=fell[each.name]) for each in zone("a", ready=False, of=4)]
     nodes[3] = replace(nodes[3], cordoned=True)
     dark = Evidence((*nodes, *zone("b", ready=True, of=12)))
-    journal, due_at, due = Journal(), dict[str, float](), decide.Due((), {}, ())
+    journal = knowing(Evidence((*nodes[1:], *zone("b", ready=True, of=12))))
+    due_at, due = dict[str, float](), decide.Due((), {}, ())
     for now in (NOW + MINUTE * each for each in range(12 * 60)):
         found = decide.find_faults(dark)
         faults = bounds.hold_back(found, dark, POLICY, journal, now=now)
