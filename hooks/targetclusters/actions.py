@@ -167,7 +167,10 @@ class _Jobs:
     def _healing_task(self, target: Kube | Failure) -> HealingTask:
         watched, facts = self.watched, self.facts
         own, times = watched.connector.own, (watched.clock, watched.monotonic)
-        return HealingTask(facts.cluster, facts.spec, watched.repairs, own, target, *times)
+        task = HealingTask(facts.cluster, facts.spec, watched.repairs, own, target, *times)
+        probe = facts.probe.latest
+        probed = probe.cluster if probe is not None else None
+        return replace(task, cluster_uid=probed.uid if probed is not None else "")
 
     def delete(self, recorded: Inventory, deadline: Deadline) -> SyncResult:
         """Run a deletion round."""

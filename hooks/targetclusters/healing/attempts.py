@@ -17,7 +17,7 @@ from hooks.cloudstack.operations import Outcome, Verdict
 from hooks.http.deadline import Deadline, run_detached
 from hooks.kube.client import Conflict, Kube, KubeError
 from hooks.targetclusters.healing.journal_lease import KeptJournal
-from hooks.targetclusters.healing.machines import list_vms, read_machine
+from hooks.targetclusters.healing.machines import account_of, list_vms, read_machine
 from hooks.targetclusters.healing.memory import HealingMemory
 from hooks.targetclusters.healing.nodes import get_node
 from hooks.targetclusters.healing.observing import Observation, is_away, read_cluster
@@ -70,6 +70,7 @@ class Looked:
         name: of that, for people.
         work: does it, and returns what became of it; never raises.
         url: of the CloudStack in which it is; empty for a pod.
+        account: whose keys see it; empty for a pod.
     """
 
     repair: Repair
@@ -77,6 +78,7 @@ class Looked:
     name: str
     work: Callable[[Deadline], Outcome]
     url: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,16 @@ class Attempting:
             state, object_id = vm.state, vm.id
             if decide.was_just_started(record, vm.updated, self.task.policy, self.task.clock()):
                 raise Doubt("its VM was started or stopped just now, and not by a repair")
+        if why := owed.why_not_beside(record, object_id):
+            raise Doubt(why)
         repair = decide.choose_repair(record, state)
         if repair is None:
             raise Doubt(f"in the state {state} nothing is done")
         if missing := [each for each in COMMANDS[repair] if each in self.seen.missing]:
             raise Doubt(f"the CloudStack account may not call {missing[0]}")
         work = partial(carry_out, cloud.client, repair, object_id)
-        return Looked(repair, object_id, object_id, work, cloud.config.api_url)
+        url, account = cloud.config.api_url, account_of(cloud, reads)
+        return Looked(repair, object_id, object_id, work, url, account)
 
     def _look_at_pod(self, record: Record) -> Looked:
         """Return which pod is to be deleted, as it is now. Raises Doubt."""
@@ -215,6 +220,7 @@ class Attempting:
         task = self.task
         begun = decide.begin(record, looked.repair, task.policy, now=task.clock())
         begun = replace(begun, vm=looked.object_id, by=task.memory.holder)
+        begun = owed.begin_stop(begun, looked.object_id, cluster=task.home, account=looked.account)
         kept = task.memory.lease.write(
             kept, kept.journal.with_record(begun), self.deadline.at_most(CALL_SECONDS)
         )

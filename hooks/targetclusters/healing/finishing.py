@@ -16,6 +16,7 @@ from hooks.http.texts import one_line
 from hooks.kube.client import KubeError
 from hooks.targetclusters.healing.attempts import Doubt, Outrun, close
 from hooks.targetclusters.healing.journal_lease import KeptJournal
+from hooks.targetclusters.healing.machines import account_of
 from hooks.targetclusters.healing.observing import Observation
 from hooks.targetclusters.healing.plan import decide, owed
 from hooks.targetclusters.healing.plan.model import Attempt, Fault, Record
@@ -87,23 +88,28 @@ class Finishing:
     def _is_over(self, record: Record) -> bool:
         """Tell whether a node is none any more: its VM is its owner's affair.
 
-        That it is Ready says nothing: it stays so for a while after its VM was stopped.
+        That it is Ready says nothing: it stays so for a while after its VM was stopped. Nor do the
+        nodes of another cluster, to which the kubeconfig has come to lead.
         """
         nodes = self.seen.evidence.nodes
-        if record.kind != "NodeNotReady" or nodes is None:
+        if record.kind != "NodeNotReady" or nodes is None or record.owed_in != self.task.home:
             return False
         return all(node.name != record.object for node in nodes)
 
     def _look(self, cloud: Cloud, record: Record, why_not: str) -> str:
         """Return what is to be done. Raises Doubt, Outrun, CloudStackError."""
         reads = self.deadline.at_most(READ_SECONDS)
-        vm = find_vm(cloud.client, record.vm, reads)
-        is_ours = vm is not None and vm.id == record.vm and cloud.scope(reads).covers(vm)
+        vm = find_vm(cloud.client, record.owed_vm, reads)
+        is_ours = vm is not None and vm.id == record.owed_vm and cloud.scope(reads).covers(vm)
         state = vm.state if vm is not None and is_ours else None
-        busy = bool(pending_jobs(cloud.client, record.vm, reads))
-        judged = owed.judge_start(record, state, busy=busy, now=self.task.clock())
+        busy = bool(pending_jobs(cloud.client, record.owed_vm, reads))
+        judged = owed.judge_start(
+            record, state, busy=busy, account=account_of(cloud, reads), now=self.task.clock()
+        )
         if judged == "wait":
-            raise Doubt(f"its VM is {state or 'not to be seen'}, and may still be stopping")
+            raise Doubt(
+                f"its VM is {state or 'not to be seen with these keys'}, and its start waits"
+            )
         if judged == "start":
             self._check(record, why_not)
         return judged
@@ -115,12 +121,12 @@ class Finishing:
         if missing := [each for each in COMMANDS["StartVM"] if each in self.seen.missing]:
             raise Doubt(f"the CloudStack account may not call {missing[0]}")
         if self.task.spec.healing.mode == "Plan":
-            self.planned[record.key] = f"StartVM {record.vm}"
+            self.planned[record.key] = f"StartVM {record.owed_vm}"
             raise Doubt("mode Plan: its VM is not started")
         if self.task.spec.suspend or not self.task.spec.healing.enabled:
             raise Doubt("spec.suspend or autoHealing.enabled forbids it: its VM is not started")
         journal, allowed = self.kept.journal, self.task.policy.max_concurrent
-        if clash := decide.find_clash(journal, "StartVM", record.vm):
+        if clash := decide.find_clash(journal, "StartVM", record.owed_vm):
             raise Doubt(clash)
         if len(journal.open) >= allowed:
             raise Doubt(f"a repair of {journal.open[0].object} is being made")
@@ -132,7 +138,7 @@ class Finishing:
 
     def _start(self, cloud: Cloud, record: Record) -> None:
         """Make a start while the VM is nobody else's. Raises Doubt, Outrun, KubeError."""
-        lock = VmLock(self.task, cloud.config.api_url, record.vm, self.deadline)
+        lock = VmLock(self.task, cloud.config.api_url, record.owed_vm, self.deadline)
         taken = lock.take_for_start()
         if isinstance(taken, Outcome):
             raise Doubt(f"{taken.text}, and its VM is not started")
@@ -150,7 +156,7 @@ class Finishing:
             self.kept, self.kept.journal.with_record(begun), self.deadline.at_most(CALL_SECONDS)
         )
         seconds = self.deadline.at_most(REPAIR_SECONDS)
-        outcome = carry_out(cloud.client, "StartVM", record.vm, seconds)
+        outcome = carry_out(cloud.client, "StartVM", record.owed_vm, seconds)
         ending = partial(
             owed.end_start,
             outcome=_told(outcome),

@@ -5,6 +5,7 @@ for any node. They are kept in the journal, with where the kubeconfig led to: un
 or authority the name may be another cluster's.
 """
 
+import hashlib
 from collections.abc import Iterable
 
 from hooks.cloudstack import Cloud
@@ -15,6 +16,7 @@ from hooks.http.deadline import Deadline
 from hooks.http.texts import join_sentences
 from hooks.targetclusters.healing.plan.model import Machine, NodeState
 from hooks.targetclusters.healing.plan.vms import find_vm_of
+from hooks.targetclusters.healing.vm_leases import server_of
 
 #: VMs of a control plane that are remembered; one has three, rarely five or seven.
 MAX_MACHINES = 9
@@ -99,3 +101,17 @@ def read_machine(cloud: Cloud, machine: Machine, reads: Deadline) -> VirtualMach
     vm = find_vm(cloud.client, machine.vm, reads)
     is_ours = vm is not None and vm.id == machine.vm and cloud.scope(reads).covers(vm)
     return vm if is_ours else None
+
+
+def account_of(cloud: Cloud, reads: Deadline) -> str:
+    """Return whose VMs these keys repair, and in which CloudStack; empty if that is not known.
+
+    Raises:
+        CloudStackError: CloudStack gives no answer.
+    """
+    scope = cloud.scope(reads)
+    whose = (scope.account, scope.domain, scope.project_id)
+    if not any(whose):
+        return ""
+    told = "\n".join((server_of(cloud.config.api_url), *whose))
+    return hashlib.sha256(told.lower().encode()).hexdigest()[:16]

@@ -78,7 +78,7 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
     if seen.machines is not None:
         known = find_known(journal, seen.evidence)
         machines = tuple(each for each in seen.machines if each.node in known)
-        journal = replace(journal, machines=machines, place=task.place)
+        journal = replace(journal, machines=machines)
     due = decide.next_due(journal, faults, task.policy, now=task.clock())
     repairs = _Repairs(task, Attempting(task, seen, deadline), kept, due, seen.failure)
     with repairs.noted():
@@ -261,7 +261,10 @@ def _remember(
     memory, there = task.memory, {fault.key for fault in faults}
     memory.doubts = {key: doubt for key, doubt in memory.doubts.items() if key in there}
     look = decide.Look(task.clock(), task.policy.longest_gap, task.again)
-    return decide.remember(_without_lost(task, kept), evidence, faults, look)
+    journal = _without_lost(task, kept)
+    if evidence.nodes is not None:
+        journal = decide.begin_elsewhere(journal, task.place, task.cluster_uid)
+    return decide.remember(journal, evidence, faults, look)
 
 
 def _without_lost(task: HealingTask, kept: KeptJournal) -> Journal:

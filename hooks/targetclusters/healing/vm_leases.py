@@ -72,14 +72,14 @@ class VmLeases:
 
     def read(self, url: str, vm_id: str, deadline: Deadline) -> KeptTries:
         """Return what was tried on a VM of a CloudStack. Raises KubeError, Unreadable."""
-        digest = hashlib.sha256(f"{_server(url)}\n{vm_id.lower()}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{server_of(url)}\n{vm_id.lower()}".encode()).hexdigest()
         name = f"healing-vms-{digest[:2]}"
         lease = TextLease(self.own, self.namespace, name, ANNOTATION_HEALING_VMS, {})
         text, version = lease.read(deadline)
         return KeptTries(lease, digest[2:18], read_tries(text), version)
 
 
-def _server(url: str) -> str:
+def server_of(url: str) -> str:
     """Return what a URL says of its server, however it is written: host, port and path."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)

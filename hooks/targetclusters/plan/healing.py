@@ -107,7 +107,7 @@ def write_healing(result: HealingResult, facts: Facts) -> Json:
     there = [records[key] for key in result.faults if key in records]
     there.sort(key=lambda each: (each.key not in result.given_up, -each.attempts, each.key))
     owing = [records[key] for key in sorted(records) if records[key].is_owing]
-    owed = [{"object": each.object, "vm": each.vm} for each in owing[:_MAX_NAMED]]
+    owed = [{"object": each.object, "vm": each.owed_vm} for each in owing[:_MAX_NAMED]]
     return {
         "lastTime": moment(result.started_at),
         "durationSeconds": round(result.seconds, 3),

@@ -66,7 +66,7 @@ def _named(facts: Facts, latest: HealingResult | None) -> list[str]:
 
 def _say(record: Record, latest: HealingResult) -> str:
     why = latest.waits.get(record.key) or record.outcome
-    return name_owed(record.object, record.vm) + (f" ({why})" if why else "")
+    return name_owed(record.object, record.owed_vm) + (f" ({why})" if why else "")
 
 
 def _why_in_vain(facts: Facts, latest: HealingResult) -> str:

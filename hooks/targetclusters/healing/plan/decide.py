@@ -143,6 +143,39 @@ def remember(journal: Journal, evidence: Evidence, faults: Iterable[Fault], look
     return replace(journal, records=records, again=again, started=started, known=known)
 
 
+def begin_elsewhere(journal: Journal, place: str, cluster_uid: str) -> Journal:
+    """Return the journal for the cluster whose nodes were read now: another one begins anew.
+
+    What is being tried and what is owed stay, as do the faults of the Kubernetes Service cluster,
+    which CloudStack has told.
+
+    Args:
+        journal: as it was.
+        place: where the kubeconfig leads to.
+        cluster_uid: which cluster it is; empty if that is not known.
+    """
+    is_same_place = journal.place in ("", place)
+    if is_same_place and (not cluster_uid or journal.cluster_uid in ("", cluster_uid)):
+        uid = cluster_uid or journal.cluster_uid
+        return replace(journal, place=place, cluster_uid=uid)
+    stays = {
+        key: each
+        if each.kind == "ClusterNotRunning"
+        else replace(_begun_again(each), since=None, gone_since=None)
+        for key, each in journal.records.items()
+        if each.kind == "ClusterNotRunning" or not (each.is_settled and each.is_known)
+    }
+    return replace(
+        journal,
+        records=stays,
+        started=0.0,
+        machines=(),
+        place=place,
+        known="",
+        cluster_uid=cluster_uid,
+    )
+
+
 def was_just_started(record: Record, updated: float | None, policy: Policy, now: float) -> bool:
     """Tell whether somebody else has started or stopped a VM so lately that it may be booting.
 

@@ -172,7 +172,10 @@ class Record:
         ended_at: when that was over; None while it is being tried.
         outcome: what became of it, in CloudStack's words where it refused.
         by: the process that tries right now; empty for none.
-        owed_at: when a start of the VM is due that a stop of ours owes it; None for no such start.
+        owed_at: when a start of a VM is due that a stop of ours owes it; None for no such start.
+        owed_vm: the id of that VM. What was last tried may have been tried on another one.
+        owed_in: the cluster whose node that was, as far as is known.
+        owed_by: the CloudStack account with which it was stopped.
         control_plane: it is of a node of the control plane, as far as is known.
         unknown: fields that another version has written.
     """
@@ -192,6 +195,9 @@ class Record:
     outcome: str = ""
     by: str = ""
     owed_at: float | None = None
+    owed_vm: str = ""
+    owed_in: str = ""
+    owed_by: str = ""
     control_plane: bool = False
     unknown: Json = field(default_factory=dict)
 
@@ -226,6 +232,7 @@ class Journal:
         started: when the cluster was first looked at; 0 for never.
         machines: the VMs of the control plane, when it was last read.
         place: where the kubeconfig led to then; empty for nowhere yet.
+        cluster_uid: which cluster that was; empty if that is not known.
         known: the nodes that were seen Ready, as known_nodes writes them.
         unknown: fields that another version of the operator has written.
     """
@@ -236,6 +243,7 @@ class Journal:
     machines: tuple[Machine, ...] = ()
     place: str = ""
     known: str = ""
+    cluster_uid: str = ""
     unknown: Json = field(default_factory=dict)
 
     @property

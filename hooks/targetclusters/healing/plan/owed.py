@@ -16,8 +16,32 @@ from hooks.targetclusters.healing.plan.model import Journal, Policy, Record
 #: Seconds after a stop was sent in which a VM that runs may still be stopping: it reads Running
 #: until its stop is done, and not everybody may list the jobs that work on it.
 STOPPING_FOR = 600.0
-#: Seconds after a stop was sent in which a VM that these keys do not see may come to be seen again.
+#: Seconds after a stop was sent in which a VM that its account does not see may be seen again.
 UNSEEN_FOR = 3600.0
+
+#: States of a VM that its owner has given up.
+_GONE = ("Destroyed", "Expunging", "Expunged")
+
+
+def begin_stop(record: Record, vm: str, *, cluster: str, account: str) -> Record:
+    """Return the record of an attempt that is about to be made, with what it comes to owe.
+
+    Args:
+        record: of the attempt, as decide.begin returns it.
+        vm: the id of its VM.
+        cluster: where its node is, and which cluster that is.
+        account: with which the VM is stopped.
+    """
+    if record.owed_at is None or record.owed_at != record.tried_at:
+        return record
+    return replace(record, owed_vm=vm, owed_in=cluster, owed_by=account)
+
+
+def why_not_beside(record: Record, object_id: str) -> str:
+    """Say why a VM is not to be repaired: the node's former one waits for its start first."""
+    if record.owed_at is None or record.owed_vm == object_id:
+        return ""
+    return f"the VM {record.owed_vm}, which a repair has stopped for this node, is started first"
 
 
 def end_stop(record: Record, *, sent: bool, done: bool) -> Record:
@@ -45,23 +69,30 @@ def due_starts(journal: Journal, policy: Policy, *, now: float) -> tuple[Record,
 
 
 def judge_start(
-    record: Record, state: str | None, *, busy: bool, now: float
+    record: Record, state: str | None, *, busy: bool, account: str, now: float
 ) -> Literal["start", "settled", "wait"]:
     """Tell what to do about a start that is owed.
+
+    It is settled where the VM runs, or where the account that had it says that it is gone. No other
+    state, and no other account that does not see the VM, says that it was started.
 
     Args:
         record: the fault.
         state: of the VM; None where these keys do not see it.
         busy: a job works on it.
+        account: whose keys these are; empty if that is not known.
         now: epoch seconds.
     """
     if busy:
         return "wait"
     if state == "Stopped":
         return "start"
+    if state in _GONE:
+        return "settled"
+    is_seen = state == "Running" or (state is None and account and account == record.owed_by)
     ago = now - (record.tried_at or 0.0)
     patience = UNSEEN_FOR if state is None else STOPPING_FOR
-    return "wait" if 0 <= ago < patience else "settled"
+    return "settled" if is_seen and not 0 <= ago < patience else "wait"
 
 
 def begin_start(record: Record, policy: Policy, *, now: float) -> Record:

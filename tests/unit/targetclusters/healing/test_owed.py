@@ -1,6 +1,7 @@
 """Starts that are owed: from before a stop is sent until the VM is seen to run."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from hooks.targetclusters.request import IntOrPercent
 
 NOW = 1_800_000_000.0
 MINUTE = 60.0
+YEAR = 365 * 86400.0
 POLICY = Policy(
     3, 5 * MINUTE, 5 * MINUTE, 30 * MINUTE, IntOrPercent("40%"), 20 * MINUTE, 10 * MINUTE
 )
@@ -19,7 +21,9 @@ SICK = Record("NodeNotReady", "a", since=NOW - 3600)
 
 
 def begun(record: Record = SICK) -> Record:
-    return replace(decide.begin(record, "StopStartVM", POLICY, now=NOW), by="me", vm="vm-a")
+    stop = decide.begin(record, "StopStartVM", POLICY, now=NOW)
+    stop = owed.begin_stop(stop, "vm-a", cluster="here", account="us")
+    return replace(stop, by="me", vm="vm-a")
 
 
 def ended(record: Record, *, sent: bool = True, done: bool = False) -> Record:
@@ -63,23 +67,39 @@ def test_a_start_that_is_done_pays_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "after", "busy", "judged"),
+    ("state", "after", "fields", "judged"),
     [
-        pytest.param("Stopped", 1, False, "start", id="stopped"),
-        pytest.param("Stopped", 1, True, "wait", id="stopped, and a job works on it"),
-        pytest.param("Running", 1, False, "wait", id="it may still be stopping"),
-        pytest.param("Running", STOPPING_FOR, False, "settled", id="it runs"),
-        pytest.param("Running", STOPPING_FOR, True, "wait", id="it runs, and a job works on it"),
-        pytest.param("Starting", 1, False, "wait", id="another starts it"),
-        pytest.param(None, STOPPING_FOR, False, "wait", id="not to be seen"),
-        pytest.param(None, UNSEEN_FOR, False, "settled", id="gone"),
-        pytest.param("Running", -MINUTE, False, "settled", id="the clock was set back"),
+        pytest.param("Stopped", 1, {}, "start", id="stopped"),
+        pytest.param("Stopped", 1, {"busy": True}, "wait", id="stopped, and a job works on it"),
+        pytest.param("Running", 1, {}, "wait", id="it may still be stopping"),
+        pytest.param("Running", STOPPING_FOR, {}, "settled", id="it runs"),
+        pytest.param("Running", STOPPING_FOR, {"busy": True}, "wait", id="a job works on it"),
+        pytest.param("Starting", 1, {}, "wait", id="another starts it"),
+        pytest.param("Stopping", YEAR, {}, "wait", id="it is stopping, however long"),
+        pytest.param("Unknown", YEAR, {}, "wait", id="CloudStack does not know"),
+        pytest.param("Destroyed", 1, {}, "settled", id="destroyed"),
+        pytest.param("Expunging", 1, {}, "settled", id="expunging"),
+        pytest.param(None, STOPPING_FOR, {}, "wait", id="not to be seen"),
+        pytest.param(None, UNSEEN_FOR, {}, "settled", id="gone"),
+        pytest.param(None, YEAR, {"account": "other"}, "wait", id="not another account's"),
+        pytest.param(None, YEAR, {"account": ""}, "wait", id="whose keys these are is not known"),
+        pytest.param("Running", -MINUTE, {}, "settled", id="the clock was set back"),
     ],
 )
 def test_the_state_of_the_vm_decides(
-    state: str | None, after: float, busy: bool, judged: str
+    state: str | None, after: float, fields: dict[str, Any], judged: str
 ) -> None:
-    assert owed.judge_start(ended(begun()), state, busy=busy, now=NOW + after) == judged
+    asked: dict[str, Any] = {"busy": False, "account": "us", **fields}
+    assert owed.judge_start(ended(begun()), state, now=NOW + after, **asked) == judged
+
+
+def test_what_is_owed_is_owed_to_its_own_vm_whatever_is_tried_next() -> None:
+    again = decide.begin(ended(begun()), "StopStartVM", POLICY, now=NOW + MINUTE)
+    again = owed.begin_stop(again, "vm-b", cluster="there", account="them")
+    assert (again.owed_vm, again.owed_in, again.owed_by) == ("vm-a", "here", "us")
+    assert owed.why_not_beside(again, "vm-a") == ""
+    assert "vm-a" in owed.why_not_beside(again, "vm-b")
+    assert owed.why_not_beside(SICK, "vm-b") == ""
 
 
 def test_starts_are_ever_further_apart_and_go_on() -> None:

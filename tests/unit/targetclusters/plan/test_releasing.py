@@ -11,7 +11,7 @@ from hooks.targetclusters.plan.schedule import JobState
 from hooks.targetclusters.request import Healing, Spec
 from tests.unit.targetclusters.views import NOW, facts, with_status
 
-OWING = Record("NodeNotReady", "n-1", vm="vm-1", owed_at=NOW, outcome="no capacity")
+OWING = Record("NodeNotReady", "n-1", owed_vm="vm-1", owed_at=NOW, outcome="no capacity")
 OWED = Journal().with_record(OWING)
 NAMED = "VM vm-1 of n-1 was stopped by a repair, and its start is owed"
 STATUS = {"healing": {"owedStarts": [{"object": "n-1", "vm": "vm-1"}]}}
