@@ -41,7 +41,7 @@ def put_keys(platform: TargetPlatform, cloud: Simulator) -> None:
 
 
 def make(platform: TargetPlatform, name: str, cluster_id: str = "", **healing: object) -> None:
-    """Create a TargetCluster that heals, and wait until it is well."""
+    """Create a TargetCluster that heals, and wait until it is well and a round has seen that."""
     service = {"kubernetesClusterID": cluster_id} if cluster_id else {}
     platform.make(
         name,
@@ -49,6 +49,7 @@ def make(platform: TargetPlatform, name: str, cluster_id: str = "", **healing: o
         cloudStack={"configSecret": "cloudstack", **service},
     )
     platform.until_says(name, "Ready", "True Healthy")
+    platform.until(name, lambda cluster: "lastTime" in cluster["status"].get("healing", {}))
 
 
 def repairs(cloud: Simulator) -> Counter[str]:
