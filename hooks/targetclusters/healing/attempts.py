@@ -153,7 +153,7 @@ class Attempting:
         """Return the VM of a control plane that is out of reach, as it is now."""
         stopped = self.seen.evidence.stopped or ()
         machine = next(each for each in stopped if each.node == record.object)
-        found = read_machine(cloud, machine, reads)
+        found = read_machine(cloud, machine, self.seen.members, reads)
         if found is None:
             raise Doubt(GONE)
         return found

@@ -20,6 +20,7 @@ from hooks.targetclusters.healing.machines import account_of
 from hooks.targetclusters.healing.observing import Observation
 from hooks.targetclusters.healing.plan import decide, owed
 from hooks.targetclusters.healing.plan.model import Attempt, Fault, Record
+from hooks.targetclusters.healing.plan.vms import why_not_touched
 from hooks.targetclusters.healing.repairs import COMMANDS, carry_out
 from hooks.targetclusters.healing.task import (
     CALL_SECONDS,
@@ -110,8 +111,9 @@ class Finishing:
             raise Doubt(
                 f"its VM is {state or 'not to be seen with these keys'}, and its start waits"
             )
-        if judged == "start":
-            self._check(record, why_not)
+        if judged == "start" and vm is not None:
+            untouched = why_not_touched(vm, cloud.scope(reads), self.seen.members)
+            self._check(record, why_not or untouched)
         return judged
 
     def _check(self, record: Record, why_not: str) -> None:

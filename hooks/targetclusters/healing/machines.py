@@ -15,7 +15,7 @@ from hooks.cloudstack.operations import find_vm
 from hooks.http.deadline import Deadline
 from hooks.http.texts import join_sentences
 from hooks.targetclusters.healing.plan.model import Machine, NodeState
-from hooks.targetclusters.healing.plan.vms import find_vm_of
+from hooks.targetclusters.healing.plan.vms import find_vm_of, why_not_touched
 from hooks.targetclusters.healing.vm_leases import server_of
 
 #: VMs of a control plane that are remembered; one has three, rarely five or seven.
@@ -90,17 +90,22 @@ def find_machines(
     return tuple(found)
 
 
-def find_stopped(cloud: Cloud, machines: Iterable[Machine], reads: Deadline) -> tuple[Machine, ...]:
+def find_stopped(
+    cloud: Cloud, machines: Iterable[Machine], members: frozenset[str] | None, reads: Deadline
+) -> tuple[Machine, ...]:
     """Return those of the VMs that are stopped. Raises CloudStackError."""
-    found = ((each, read_machine(cloud, each, reads)) for each in machines)
+    found = ((each, read_machine(cloud, each, members, reads)) for each in machines)
     return tuple(each for each, vm in found if vm is not None and vm.state == "Stopped")
 
 
-def read_machine(cloud: Cloud, machine: Machine, reads: Deadline) -> VirtualMachine | None:
-    """Return a VM as it is now; None if it is gone, or another's. Raises CloudStackError."""
+def read_machine(
+    cloud: Cloud, machine: Machine, members: frozenset[str] | None, reads: Deadline
+) -> VirtualMachine | None:
+    """Return a VM as it is now; None if it is gone or not to be touched. Raises CloudStackError."""
     vm = find_vm(cloud.client, machine.vm, reads)
-    is_ours = vm is not None and vm.id == machine.vm and cloud.scope(reads).covers(vm)
-    return vm if is_ours else None
+    if vm is None or vm.id != machine.vm:
+        return None
+    return None if why_not_touched(vm, cloud.scope(reads), members) else vm
 
 
 def account_of(cloud: Cloud, reads: Deadline) -> str:

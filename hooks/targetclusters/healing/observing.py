@@ -77,14 +77,15 @@ def observe(task: HealingTask, journal: Journal, deadline: Deadline) -> Observat
     cluster_id = task.spec.cloud_stack.kubernetes_cluster_id
     pods = _read_pods(task, nodes, deadline)
     lacking = _find_lacking(task, deadline)
+    members = _members(known) if cluster_id else None
     machines = stopped = strange = None
     if isinstance(nodes, Failure):
         is_out = nodes.kind == "connection" and task.place == journal.place
-        stopped = _read_stopped(account.cloud, journal.machines if is_out else (), deadline)
+        remembered = journal.machines if is_out else ()
+        stopped = _read_stopped(account.cloud, remembered, members, deadline)
     else:
         stopped = ()
         if known is not None or not cluster_id:
-            members = _members(known) if cluster_id else None
             machines = _find_machines(task, account.cloud, nodes, members, deadline)
             strange = _compare(task, account.cloud, nodes, members, deadline)
     failures = (account.failure, nodes, cluster, strange, stopped, pods, _say_lacking(lacking))
@@ -98,7 +99,7 @@ def observe(task: HealingTask, journal: Journal, deadline: Deadline) -> Observat
         ),
         account.cloud,
         account.missing,
-        _members(known) if cluster_id else None,
+        members,
         lacking,
         _join([each for each in failures if isinstance(each, Failure)]),
         machines,
@@ -224,12 +225,15 @@ def _compare(
 
 
 def _read_stopped(
-    cloud: Cloud | None, machines: tuple[Machine, ...], deadline: Deadline
+    cloud: Cloud | None,
+    machines: tuple[Machine, ...],
+    members: frozenset[str] | None,
+    deadline: Deadline,
 ) -> tuple[Machine, ...] | Failure | None:
     if cloud is None or not machines:
         return None
     try:
-        return find_stopped(cloud, machines, deadline)
+        return find_stopped(cloud, machines, members, deadline)
     except CloudStackError as error:
         return unread(error)
 

@@ -1,6 +1,6 @@
 """Decides which VM is a node's: no doubt is left, or there is none."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from hooks.cloudstack.models.compute import Scope, VirtualMachine
 from hooks.cloudstack.node_vms import parse_provider_id
@@ -10,6 +10,24 @@ from hooks.targetclusters.healing.plan.model import NodeState
 MAX_ID = 64
 NOT_OURS = "its provider id is not one of CloudStack"
 GONE = "its VM is gone, or another account's"
+
+
+def why_not_touched(vm: VirtualMachine, scope: Scope, members: Collection[str] | None) -> str:
+    """Say why no command about a VM is sent; empty if one may be.
+
+    Args:
+        vm: as CloudStack shows it.
+        scope: whose VMs are repaired.
+        members: the ids, in lower case, of the VMs of the Kubernetes Service cluster; None where
+            the spec names none.
+    """
+    if not (scope.account or scope.domain or scope.project_id):
+        return "whose VMs these keys may repair is not known: let them call listAccounts"
+    if not scope.covers(vm):
+        return f"its VM belongs to another account than {scope}"
+    if members is not None and vm.id.lower() not in members:
+        return f"its VM {vm.id} is not one of the Kubernetes Service cluster's"
+    return ""
 
 
 def find_vm_of(
@@ -44,8 +62,8 @@ def find_vm_of(
         return found
     if len(found.id) > MAX_ID:
         return "the id of its VM is longer than one of CloudStack"
-    if members is not None and found.id.lower() not in members:
-        return f"its VM {found.id} is not one of the Kubernetes Service cluster's"
+    if why_not := why_not_touched(found, scope, members):
+        return why_not
     claiming = [each.name for each in nodes if each.name != node.name and _claims(each, found)]
     if claiming:
         return f"its VM is claimed by the node {claiming[0]} too"
