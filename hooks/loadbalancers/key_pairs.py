@@ -23,6 +23,11 @@ from hooks.kube.times import timestamp
 TLS_SECRET = "kubernetes.io/tls"  # noqa: S105 - a type
 #: Characters that CloudStack takes of a certificate, and of a key.
 MAX_PEM = 16384
+#: Bytes of tls.crt, with the chain, that are read; and bits of a key.
+MAX_CHAIN = 8 * MAX_PEM
+MAX_BITS = 8192
+#: What the library raises for what it cannot read.
+_UNREADABLE = (ValueError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
 class BadPair(ValueError):
@@ -58,17 +63,17 @@ def read_pair(secret: Json, now: float) -> KeyPair:
     if secret.get("type") != TLS_SECRET:
         raise BadPair(f"is of type {quote(secret.get('type'))}, not {TLS_SECRET}")
     data = part(secret, "data")
-    first, *chain = _certificates(_entry(data, "tls.crt"))
-    key = _key(_entry(data, "tls.key"))
-    public = first.public_key()
+    first, *chain = _certificates(_entry(data, "tls.crt", at_most=MAX_CHAIN))
+    key = _key(_entry(data, "tls.key", at_most=MAX_PEM))
+    public, starts, expires = _facts([first, *chain])
     if not isinstance(public, RSAPublicKey) or not isinstance(key, RSAPrivateKey):
         raise BadPair("has a key that is not RSA, the only kind that CloudStack takes")
+    if max(key.key_size, public.key_size) > MAX_BITS:
+        raise BadPair(f"has a key of more than {MAX_BITS} bits")
     if key.public_key() != public:
         raise BadPair("has a key in tls.key that is not that of the first certificate in tls.crt")
-    expires = min(each.not_valid_after_utc.timestamp() for each in (first, *chain))
     if expires <= now:
         raise BadPair(f"has a certificate that expired at {timestamp(expires)}")
-    starts = max(each.not_valid_before_utc.timestamp() for each in (first, *chain))
     if starts > now:
         raise BadPair(f"has a certificate that holds from {timestamp(starts)} on")
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -85,7 +90,7 @@ def digest_of(certificate: str, chain: str) -> str:
     """
     try:
         return _digest(x509.load_pem_x509_certificates(f"{certificate}\n{chain}".encode()))
-    except ValueError:
+    except _UNREADABLE:
         return ""
 
 
@@ -98,9 +103,12 @@ def _pem(certificates: Sequence[x509.Certificate]) -> str:
     return "".join(each.public_bytes(Encoding.PEM).decode() for each in certificates)
 
 
-def _entry(data: Json, name: str) -> bytes:
+def _entry(data: Json, name: str, *, at_most: int) -> bytes:
+    text = str(data.get(name) or "")
+    if len(text) * 3 > at_most * 4:
+        raise BadPair(f"has more than {at_most} bytes in {name}")
     try:
-        return b64decode(str(data.get(name) or ""), validate=True)
+        return b64decode(text, validate=True)
     except ValueError:
         raise BadPair(f"has something in {name} that is not base64") from None
 
@@ -108,14 +116,29 @@ def _entry(data: Json, name: str) -> bytes:
 def _certificates(pem: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem)
-    except ValueError:
+    except _UNREADABLE:
         raise BadPair("has no certificate in PEM in tls.crt") from None
 
 
-def _key(pem: bytes) -> object:
+def _facts(certificates: Sequence[x509.Certificate]) -> tuple[object, float, float]:
+    """Return the key of the first, and from when to when all hold, in epoch seconds."""
     try:
-        return load_pem_private_key(pem, None)
+        starts = max(each.not_valid_before_utc.timestamp() for each in certificates)
+        expires = min(each.not_valid_after_utc.timestamp() for each in certificates)
+        return certificates[0].public_key(), starts, expires
+    except _UNREADABLE:
+        raise BadPair("has a certificate in tls.crt that cannot be read in full") from None
+
+
+def _key(pem: bytes) -> object:
+    """Read a key, and leave to CloudStack whether its primes are some.
+
+    That check is one call into the library, which no deadline ends and beside which no thread of
+    this process runs: 10 s for a key of 8,676 bits.
+    """
+    try:
+        return load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
     except TypeError:
         raise BadPair("has a key behind a password in tls.key; write one without") from None
-    except (ValueError, UnsupportedAlgorithm):
+    except _UNREADABLE:
         raise BadPair("has no private key in PEM in tls.key") from None

@@ -1,6 +1,14 @@
 """What a Secret's certificate is told by, and that its key is never shown."""
 
-from hooks.loadbalancers.key_pairs import digest_of, read_pair
+import base64
+import time
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers, RSAPublicNumbers
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from hooks.loadbalancers.key_pairs import MAX_CHAIN, MAX_PEM, BadPair, digest_of, read_pair
 from tests.integration.loadbalancers.certificates import make_certificate, pem_of, rsa_key, secret
 
 NOW = 1_800_000_000.0
@@ -23,3 +31,51 @@ def test_the_first_certificate_is_shown_and_those_behind_it_are_its_chain() -> N
     assert pair.digest == digest_of(leaf, signer)
     assert pair.key not in repr(pair)
     assert "PRIVATE" not in repr(pair)
+
+
+#: Where a certificate in DER says its version, and its key's algorithm (RSA).
+VERSION, ALGORITHM = bytes.fromhex("a003020102"), bytes.fromhex("06092a864886f70d010101")
+
+
+def edited(before: bytes, after: bytes) -> str:
+    """Return a certificate that has other bytes in one place."""
+    text = make_certificate(NOW, "web", key=rsa_key())
+    der = x509.load_pem_x509_certificate(text.encode()).public_bytes(Encoding.DER)
+    assert der.count(before) == 1
+    written = base64.encodebytes(der.replace(before, after)).decode()
+    return f"-----BEGIN CERTIFICATE-----\n{written}-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize(
+    "certificate",
+    [
+        pytest.param(edited(VERSION, VERSION[:-1] + b"\x04"), id="a version that is unknown"),
+        pytest.param(edited(ALGORITHM, ALGORITHM[:-1] + b"\x7d"), id="an unknown algorithm"),
+    ],
+)
+def test_a_certificate_that_the_library_refuses_in_its_own_way_is_told(certificate: str) -> None:
+    with pytest.raises(BadPair, match="certificate"):
+        read_pair(secret(certificate, pem_of(rsa_key())), NOW)
+    assert len(digest_of(certificate, "")) in (0, 64)
+
+
+def test_a_key_that_costs_a_worker_seconds_is_refused_before_that() -> None:
+    """Its primes are known (Mersenne's), so a tenant makes it at no cost."""
+    p, q, e = 2**4423 - 1, 2**4253 - 1, 65537
+    d = pow(e, -1, (p - 1) * (q - 1))
+    public = RSAPublicNumbers(e, p * q)
+    numbers = RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public)
+    key = numbers.private_key(unsafe_skip_rsa_key_validation=True)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    began = time.process_time()
+    with pytest.raises(BadPair, match="has a key of more than 8192 bits"):
+        read_pair(secret(make_certificate(NOW, "web", key=rsa_key()), pem), NOW)
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(("name", "most"), [("tls.crt", MAX_CHAIN), ("tls.key", MAX_PEM)])
+def test_no_more_is_read_than_a_pair_can_have(name: str, most: int) -> None:
+    found = secret(make_certificate(NOW, "web", key=rsa_key()), pem_of(rsa_key()))
+    found["data"][name] = base64.b64encode(b"x" * (most + 3)).decode()
+    with pytest.raises(BadPair, match=f"has more than {most} bytes in {name}"):
+        read_pair(found, NOW)
