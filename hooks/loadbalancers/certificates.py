@@ -85,7 +85,9 @@ def with_certificates(facts: Facts, context: CallContext) -> Facts:
     try:
         listed = context.cloud.certificates(limit)
     except (Refused, Unreachable) as error:
-        if words := why_unread(error, had):
+        # One that cannot be read for good, as it is too large, is needed for certificates alone.
+        is_unusable = isinstance(error, Unreachable) and not error.transient
+        if words := str(error) if is_unusable else why_unread(error, had):
             unread = {**unread, "certificates": words}
             return replace(facts, state=replace(facts.state, certificates=(), unread=unread))
         raise

@@ -24,7 +24,7 @@ TLS_SECRET = "kubernetes.io/tls"  # noqa: S105 - a type
 #: Characters that CloudStack takes of a certificate, and of a key.
 MAX_PEM = 16384
 #: Bytes of tls.crt, with the chain, that are read; and bits of a key.
-MAX_CHAIN = 8 * MAX_PEM
+MAX_CHAIN = 4 * MAX_PEM
 MAX_BITS = 8192
 #: What the library raises for what it cannot read.
 _UNREADABLE = (ValueError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion)

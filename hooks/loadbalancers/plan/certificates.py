@@ -47,10 +47,13 @@ class CertificatesPlan:
 
 
 def may_have_certificates(facts: Facts) -> bool:
-    """Tell whether CloudStack may have a certificate of ours, or is about to get one."""
+    """Tell whether CloudStack may have a certificate of ours, or is about to get one.
+
+    What a Service merely asks for is none: the role of an account may not know certificates.
+    """
     rules = (each for each in facts.state.rules if facts.owner.has_rule(each))
     return (
-        bool(facts.request.secret)
+        bool(facts.certificate.digest)
         or facts.request.recorded.certificate is not None
         or any(each.protocol == TLS for each in rules)
     )
@@ -109,8 +112,12 @@ def why_waits(facts: Facts, port: Port, rule: LoadBalancerRule | None) -> str | 
 
 
 def lacks_first(facts: Facts, port: Port, rule: LoadBalancerRule) -> bool:
-    """Tell whether a rule never had a certificate that it needs: without members nobody is lost."""
-    has_any = any(rule.id in each.rules for each in facts.state.certificates)
+    """Tell whether a rule never had a certificate that it needs: without members nobody is lost.
+
+    Where that is not known, one that lost its members gets others: it may have had one.
+    """
+    is_known = "certificates" not in facts.state.unread
+    has_any = not is_known or any(rule.id in each.rules for each in facts.state.certificates)
     is_bare = not facts.state.members_of(rule.id) and rule.id not in facts.state.unread_members
     return port.certificate != "" and rule.protocol == TLS and not has_any and is_bare
 

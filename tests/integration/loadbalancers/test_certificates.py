@@ -338,3 +338,36 @@ def test_a_service_that_is_made_again_has_a_certificate_of_its_own(
     assert (new.is_ready(), old.is_finalized()) == (True, True)
     assert shown(world) == {443: asked(world)}
     assert len(certificates(world)) == 1
+
+
+def test_a_service_that_only_asks_goes_though_the_role_knows_no_certificates(
+    world: World, cloud: Cloud
+) -> None:
+    """The roles that people wrote before there were certificates do not list them."""
+    hook = make_hook(world, cloud)
+    world.simulator.control.stage("account", "user", denied=["listSslCerts"])
+    lb = secured(world, [tls(443), port(80)]).settle(hook)
+    assert "listSslCerts" not in world.simulator.control.counts()
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert world.remains() == NOTHING
+
+
+def test_members_come_back_while_certificates_cannot_be_listed(world: World, cloud: Cloud) -> None:
+    hook = tls_hook(world, cloud)
+    put(world)
+    lb = secured(world).settle(hook)
+    [rule] = world.rules()
+    listed = world.human.ok("listLoadBalancerRuleInstances", id=rule["id"])
+    members = [each["id"] for each in listed["loadbalancerruleinstance"]]
+    assert len(members) == len(world.nodes)
+    world.simulator.control.stage("account", "user", denied=["listSslCerts"])
+    world.human.done(
+        "removeFromLoadBalancerRule",
+        id=rule["id"],
+        virtualmachineids=list(members),
+    )
+    for _ in range(3):
+        lb.wait(hook)
+    assert set(world.rules()[0]["members"]) == set(world.nodes)
