@@ -97,7 +97,7 @@ class Wire:
     def _ask(self, command: str, params: Mapping[str, object], seconds: float) -> HttpAnswer:
         config = self._config
         form = signed({**params, "command": command}, config.api_key, config.secret_key)
-        secrets = (config.secret_key, config.api_key, form["signature"])
+        secrets = (config.secret_key, config.api_key, form["signature"], *_key_lines(form))
         request = Request("POST", config.api_url, HEADERS, urlencode(form).encode(), secrets)
         try:
             return self._transport.send(request, seconds)
@@ -106,6 +106,12 @@ class Wire:
             raise Unreachable(
                 command, message, sent=error.sent, transient=error.transient
             ) from error
+
+
+def _key_lines(form: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines of a private key that is sent: an error may quote any of them."""
+    lines = form.get("privatekey", "").splitlines()
+    return (line for line in lines if line and not line.startswith("-----"))
 
 
 def signed(params: Mapping[str, object], api_key: str, secret_key: str) -> dict[str, str]:

@@ -371,3 +371,18 @@ def test_members_come_back_while_certificates_cannot_be_listed(world: World, clo
     for _ in range(3):
         lb.wait(hook)
     assert set(world.rules()[0]["members"]) == set(world.nodes)
+
+
+def test_an_error_that_quotes_the_key_shows_none_of_it(
+    world: World, hook: LoadBalancersHook, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = put(world)
+    text = f"Parsing certificate/key failed: {key}"
+    world.simulator.control.fault(UPLOAD, "error", code=530, text=text, times=None)
+    lb = secured(world)
+    lb.call(hook)
+    lb.wait(hook)
+    shown_text = told(world, lb, caplog)
+    assert "Parsing certificate/key failed" in shown_text
+    lines = [line for line in key.splitlines() if not line.startswith("-----")]
+    assert not [line for line in lines if line in shown_text]
