@@ -227,13 +227,16 @@ def _upload(facts: Facts) -> UploadCertificate:
 def _usable(facts: Facts) -> KnownCertificate | None:
     """Return the certificate of ours that rules should have; None if there is none.
 
-    While its Secret cannot be used, that is one that serves already.
+    While its Secret cannot be used, that is one that serves already, else the last one.
     """
     asked, own = facts.certificate, own_certificates(facts)
     if not asked.secret:
         return None
-    right = [each for each in own if each.digest == asked.digest]
-    return _most_used(right if asked.digest else (each for each in own if each.rules))
+    if asked.digest:
+        return _most_used(each for each in own if each.digest == asked.digest)
+    recorded = facts.request.recorded.certificate
+    last = (each for each in own if recorded and each.digest == recorded.digest)
+    return _most_used(each for each in own if each.rules) or _most_used(last)
 
 
 def _most_used(found: Iterable[KnownCertificate]) -> KnownCertificate | None:

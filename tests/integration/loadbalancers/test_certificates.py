@@ -386,3 +386,20 @@ def test_an_error_that_quotes_the_key_shows_none_of_it(
     assert "Parsing certificate/key failed" in shown_text
     lines = [line for line in key.splitlines() if not line.startswith("-----")]
     assert not [line for line in lines if line in shown_text]
+
+
+def test_a_rule_that_is_made_again_has_its_certificate_though_the_secret_is_gone(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    put(world)
+    lb = secured(world).settle(hook)
+    before = shown(world)
+    assert before
+    world.cluster.objects.pop(secret_path())
+    [rule] = world.rules()
+    world.human.done("deleteLoadBalancerRule", id=rule["id"])
+    lb.wait(hook)
+    [again] = world.rules()
+    assert again["id"] != rule["id"]
+    assert set(again["members"]) == set(world.nodes)
+    assert shown(world) == before
