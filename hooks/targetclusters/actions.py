@@ -112,7 +112,7 @@ class _Jobs:
         except Exception:  # noqa: BLE001 - a bug must not leave the last good status standing
             _log.exception("probe failed by a bug", extra=self._log_fields(result))
             message = "the operator failed at what it was given; its log says where"
-            result = replace(result, failure=Failure("secret", "InternalError", message))
+            result = replace(result, failure=Failure("own", "InternalError", message))
         if spec.sync.enabled and not spec.suspend:
             wanted = self._read_sources(deadline, only_digest=True).digest
             result = replace(result, desired=wanted)
@@ -226,7 +226,7 @@ class _Jobs:
                 raise _Outdated
         except KubeError as error:
             message = f"the TargetCluster and its inventory cannot be read: {error}"
-            failure = Failure("secret", "RequestUnverified", one_line(message, target.MAX_MESSAGE))
+            failure = Failure("own", "RequestUnverified", one_line(message, target.MAX_MESSAGE))
             raise AccessError(failure) from error
 
     def _explained(self, failure: Failure, deadline: Deadline) -> Failure:
@@ -250,7 +250,7 @@ class _Jobs:
             hub = self.watched.hub.id(deadline.at_most(IDENTITY_SECONDS))
         except KubeError as error:
             message = f"the id of this cluster cannot be read: {error}"
-            raise AccessError(Failure("secret", "HubUnknown", message)) from error
+            raise AccessError(Failure("own", "HubUnknown", message)) from error
         try:
             seconds = deadline.at_most(IDENTITY_SECONDS)
             ca, place = kubeconfig.ca_fingerprint, kubeconfig.place

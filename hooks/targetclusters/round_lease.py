@@ -129,7 +129,7 @@ class RoundLease:
             raise self._failure(error) from error
         if deadline.passed(margin=POLL):
             message = f"replica {holder} writes to this cluster, by Lease {self._name}"
-            raise AccessError(Failure("secret", "LeaseHeld", message))
+            raise AccessError(Failure("own", "LeaseHeld", message))
         time.sleep(POLL)
 
     def _is_left(self, uid: str) -> bool:
@@ -159,7 +159,7 @@ class RoundLease:
 
     def _failure(self, error: KubeError) -> AccessError:
         message = f"the Lease for the rounds of {self._cluster} cannot be written: {error}"
-        return AccessError(Failure("secret", "LeaseUnwritable", one_line(message, 300)))
+        return AccessError(Failure("own", "LeaseUnwritable", one_line(message, 300)))
 
 
 def _started(pid: int) -> str:

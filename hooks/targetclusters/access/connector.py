@@ -125,9 +125,9 @@ class Connector:
             raise AccessError(Failure("absent", SECRET_NOT_FOUND, message)) from None
         except KubeRefused as error:
             self._parsed = None
-            raise AccessError(Failure("secret", "SecretForbidden", str(error))) from error
+            raise AccessError(Failure("own", "SecretForbidden", str(error))) from error
         except KubeError as error:
-            raise AccessError(Failure("secret", "SecretUnreadable", str(error))) from error
+            raise AccessError(Failure("own", "SecretUnreadable", str(error))) from error
 
     def _of_version(self, version: tuple[str, ...]) -> _Parsed | None:
         parsed = self._parsed

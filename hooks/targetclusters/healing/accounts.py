@@ -47,7 +47,7 @@ class AccountError(Exception):
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
-        self.failure = Failure("secret", reason, message)
+        self.failure = Failure("own", reason, message)
 
 
 @dataclass(frozen=True)

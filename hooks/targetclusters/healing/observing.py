@@ -118,7 +118,7 @@ def read_cluster(cloud: Cloud, cluster_id: str, deadline: Deadline) -> Kubernete
             f"spec.cloudStack.kubernetesClusterID: the account has no cluster {cluster_id} "
             "that CloudStack manages"
         )
-        return Failure("secret", "NoCluster", message)
+        return Failure("own", "NoCluster", message)
     return found
 
 
@@ -162,13 +162,13 @@ def open_account(task: HealingTask, deadline: Deadline) -> _Account:
         return _Account(failure=error.failure)
     except Unauthorized as error:
         message = one_line(f"CloudStack does not know the keys: {error}", MAX_MESSAGE)
-        return _Account(failure=Failure("secret", "AccountInvalid", message))
+        return _Account(failure=Failure("own", "AccountInvalid", message))
     except CloudStackError as error:
         return _Account(cloud, failure=unread(error))
     if not missing:
         return _Account(cloud)
     message = f"the CloudStack account may not call {', '.join(missing)}"
-    return _Account(cloud, missing, Failure("secret", "MissingRights", message))
+    return _Account(cloud, missing, Failure("own", "MissingRights", message))
 
 
 def _read_nodes(target: Kube | Failure, deadline: Deadline) -> tuple[NodeState, ...] | Failure:
@@ -221,7 +221,7 @@ def _compare(
         except CloudStackError:
             return None
         memory.sampled = cloud, now, message
-    return Failure("secret", "NoVMs", message) if message else None
+    return Failure("own", "NoVMs", message) if message else None
 
 
 def _read_stopped(

@@ -145,10 +145,10 @@ class _Repairs:
         except (Outrun, Conflict):
             pass
         except BadWindow as error:
-            self.failure = Failure("secret", "WindowInvalid", str(error))
+            self.failure = Failure("own", "WindowInvalid", str(error))
         except KubeError as error:
             message = one_line(f"the journal of repairs cannot be written: {error}", MAX_MESSAGE)
-            self.failure = Failure("secret", "NoJournal", message)
+            self.failure = Failure("own", "NoJournal", message)
 
     def finish(self, faults: tuple[Fault, ...]) -> None:
         """Start a VM that an earlier repair has stopped. Raises Outrun, KubeError."""
@@ -241,7 +241,7 @@ def _why_impossible(task: HealingTask) -> Failure | None:
         if account is not None and account.reason == "NoAccount":
             return account  # what its author can mend comes first
         message = "the operator has no namespace (POD_NAMESPACE) to keep count of repairs in"
-        return Failure("secret", "NoJournal", message)
+        return Failure("own", "NoJournal", message)
     return None
 
 
@@ -251,7 +251,7 @@ def _read_journal(task: HealingTask, deadline: Deadline) -> KeptJournal | Failur
         return task.memory.lease.read(deadline)
     except (KubeError, Unreadable) as error:
         message = one_line(f"the journal of repairs cannot be read: {error}", MAX_MESSAGE)
-        return Failure("secret", "NoJournal", message)
+        return Failure("own", "NoJournal", message)
 
 
 def _remember(

@@ -22,9 +22,10 @@ KUBECONFIG_MISSING = "KubeconfigMissing"
 #: The same, because its namespace is being deleted: it will not come back.
 NAMESPACE_DELETED = "NamespaceDeleted"
 
-#: What failed: reading the Secret, finding a kubeconfig there, using that, the connection to the
-#: cluster, the cluster's check of the credentials, or a single list. All but a list end a probe.
-FailureKind = Literal["secret", "absent", "kubeconfig", "connection", "credentials", "list"]
+#: What failed: something on our side (the API server with the TargetClusters, what it holds, or we
+#: ourselves), finding a kubeconfig there, using that, the connection to the cluster, the cluster's
+#: check of the credentials, or a single list. All but a list end a probe.
+FailureKind = Literal["own", "absent", "kubeconfig", "connection", "credentials", "list"]
 
 
 @dataclass(frozen=True, slots=True)

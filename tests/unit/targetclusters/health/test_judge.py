@@ -63,7 +63,7 @@ def results(probe: ProbeResult, spec: Spec = SPEC) -> dict[str, str]:
             id="healthy",
         ),
         pytest.param(
-            failed("secret"), dict.fromkeys(CHECKS, "Unknown R"), id="own-api-server-out-of-reach"
+            failed("own"), dict.fromkeys(CHECKS, "Unknown R"), id="own-api-server-out-of-reach"
         ),
         pytest.param(
             failed("kubeconfig"),
@@ -206,7 +206,7 @@ def test_a_kubeconfig_that_was_never_there_is_told_at_once() -> None:
     [
         pytest.param([HEALTHY], id="good"),
         pytest.param([failed("connection")], id="only-out-of-reach"),
-        pytest.param([failed("secret")], id="only-unreadable"),
+        pytest.param([failed("own")], id="only-unreadable"),
     ],
 )
 def test_one_that_is_absent_for_a_moment_turns_nothing(before: list[ProbeResult]) -> None:

@@ -76,7 +76,7 @@ def test_who_is_let_go_with_a_vm_that_is_stopped_names_it(changes: Any, why: str
 
 @pytest.mark.parametrize("reason", ["NoAccount", "AccountInvalid"])
 def test_without_an_account_nobody_waits(reason: str) -> None:
-    jobs = after(OWED, failure=Failure("secret", reason, "no Secret"), waits={OWING.key: "why"})
+    jobs = after(OWED, failure=Failure("own", reason, "no Secret"), waits={OWING.key: "why"})
     message = f"{NAMED} (why); healing ends: no Secret"
     assert decided(jobs) == Release(event=("VMLeftStopped", message))
 
