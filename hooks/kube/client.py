@@ -366,7 +366,7 @@ def _object(what: str, answer: HttpAnswer) -> Json:
         problem = f"{problem}: the answer {error}"
     if code == 404 and isinstance(content, dict) and content.get("kind") != "Status":
         # A gateway without a route says so in JSON too, and nothing of the object.
-        raise KubeUnreachable(f"{what}: HTTP 404 without a Status of Kubernetes")
+        raise KubeRefused(what, code, "an answer without a Status of Kubernetes")
     if not isinstance(content, dict):
         line = one_line(answer.body.split(b"\n")[0].decode(errors="replace"), MAX_LINE)
         text = line if is_transient else ""

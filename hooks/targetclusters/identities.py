@@ -1,7 +1,7 @@
 """Reads which cluster a kubeconfig leads to."""
 
 from hooks.http.deadline import Deadline
-from hooks.kube.client import Kube, KubeRefused
+from hooks.kube.client import Kube, KubeRefused, NotFound
 from hooks.kube.cluster_uid import read_cluster_uid
 from hooks.kube.identity import ClusterIdentity
 
@@ -21,6 +21,6 @@ def read_identity(target: Kube, ca: str, deadline: Deadline, *, place: str = "")
     try:
         return ClusterIdentity(read_cluster_uid(target, deadline), ca, place)
     except KubeRefused as error:
-        if error.code == 401:
+        if error.code == 401 or (error.code == 404 and not isinstance(error, NotFound)):
             raise
         return ClusterIdentity(ca=ca, place=place)
