@@ -139,8 +139,7 @@ class TargetClustersHook(Hook):
             self._record(event)
         if response.get("finalized"):
             self._clusters.forget(watched)
-            if "healing" in (request.cluster.get("status") or {}):
-                watched.forget_repairs()
+            watched.forget_repairs()
         else:
             watched.status = cast("Json", response.get("status") or {})
         return CallResult(response, tuple(started), routine=True)

@@ -1,6 +1,7 @@
 """What is remembered is of one cluster, and a start is owed until its VM runs or is gone."""
 
 from hooks.targetclusters.healing.plan.owed import STOPPING_FOR, UNSEEN_FOR
+from tests.controlplane import polling
 from tests.integration.targetclusters_healing import farm as farms
 from tests.integration.targetclusters_healing.farm import Farm, Ill
 from tests.integration.targetclusters_healing.life import NAMESPACE, Life, cloud_config, living
@@ -88,3 +89,22 @@ def test_a_start_is_owed_to_its_vm_though_the_node_has_another_by_now() -> None:
         assert not life.farm.sent("stopVirtualMachine", "n-006")
         control.clear_faults()
         assert life.live(HOUR, until=lambda: runs(life))
+
+
+def test_a_journal_goes_with_its_target_cluster_whatever_the_status_says() -> None:
+    with living(nodes=5) as life:
+        life.live(60)
+        life.farm.fall("n-001", Ill.BROKEN)
+        assert life.live(HOUR, until=lambda: life.farm.sent("rebootVirtualMachine") == 1)
+
+        def journals() -> list[str]:
+            leases = [path for path in life.own.objects if "/leases/healing-" in path]
+            return [path for path in leases if "healing-vms" not in path]
+
+        assert len(journals()) == 1
+        life.clock.now += 1  # a probe in the same millisecond would have to wait
+        life.change(autoHealing={"enabled": False})
+        life.live(120)
+        life.delete()
+        assert life.live(600, until=lambda: life.is_gone)
+        polling.until(lambda: not journals(), "the journal is gone")
