@@ -2,8 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
 from typing import Annotated
@@ -193,7 +193,7 @@ class Inventory:
                 "metadata": {"name": part_name(name, number, of), "namespace": namespace},
                 "data": {
                     DATA_KEY: msgspec.json.Encoder().encode_lines(entries).decode(),
-                    **{key: text for key, text in _cluster_data(one.cluster) if text},
+                    **{k: v for k, v in zip(_CLUSTER, astuple(one.cluster), strict=True) if v},
                 },
             }
             for of, one in named.items()
@@ -225,10 +225,6 @@ def _age(of: str, listed: Mapping[str, Mapping[int, Json]]) -> tuple[bool, str, 
     """Return a sort key: the inventory itself, then those set aside by when they were made."""
     made = (part(one, "metadata").get("creationTimestamp") for one in listed[of].values())
     return of != "", min((str(each) for each in made if each), default="~"), of
-
-
-def _cluster_data(cluster: ClusterIdentity) -> Iterator[tuple[str, str]]:
-    return zip(_CLUSTER, (cluster.uid, cluster.ca, cluster.place), strict=True)
 
 
 def _newest(older: list[Inventory], own: Inventory, cluster: ClusterIdentity) -> list[Inventory]:

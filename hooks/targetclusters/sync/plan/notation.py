@@ -1,7 +1,7 @@
 """Decides whether a target holds another value than was asked for, or only another notation."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_interface
 
 from hooks.http.bounded_json import Json
@@ -99,11 +99,7 @@ class _Comparison:
         return all(map(self._is_empty, value.values())) if isinstance(value, dict) else not value
 
     def _is_over(self, *values: object) -> bool:
-        """Count one more comparison, of values that may be long texts; tell if it is one too many.
-
-        Each item of a list may be looked for among all the others: what does not count costs
-        time by the square of what a source and a target hold.
-        """
+        """Count one more comparison, of values that may be long texts; tell if it is too many."""
         self._left -= 1 + sum(len(one) for one in values if isinstance(one, str)) // CHARACTERS
         return self._left < 0
 
@@ -115,21 +111,14 @@ def _is_same(wanted: object, live: object) -> bool:
     if "".join(wanted.split()).casefold() == "".join(live.split()).casefold():
         return True
     return any(
-        value is not None and value == read(live)
-        for read in (read_quantity, _read_duration, read_time, _read_address)
-        for value in (read(wanted),)
+        value is not None and value == _read(live, read)
+        for read in (read_quantity, parse_duration, read_time, ip_interface)
+        for value in (_read(wanted, read),)
     )
 
 
-def _read_duration(text: str) -> float | None:
+def _read(text: str, read: Callable[[str], object]) -> object:
     try:
-        return parse_duration(text)
-    except ValueError:
-        return None
-
-
-def _read_address(text: str) -> object:
-    try:
-        return ip_interface(text)
+        return read(text)
     except ValueError:
         return None
