@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
 
@@ -213,6 +214,10 @@ def test_the_garbage_collector_takes_away_what_its_owner_leaves(users: Users, ca
     kind = balancers(users.ours)
     there = kind.resource.create(kind.new(ownerReferences=[{**owner, "blockOwnerDeletion": True}]))
     name = there["metadata"]["name"]
+    # The collector has seen it once it takes what came later, and whose owner never was.
+    later = kind.new(ownerReferences=[{**owner, "name": "never", "uid": str(uuid4())}])
+    kind.resource.create(later)
+    polling.until(lambda: kind.find(later["metadata"]["name"]) is None, "the collector looks")
     body = {"propagationPolicy": cascade.capitalize()}
     users.tenant.call("DELETE", services.path(TENANT, cascade), body)
     polling.until(lambda: services.find(cascade, TENANT) is None, "the Service goes")
