@@ -135,3 +135,16 @@ def test_a_control_plane_that_answers_is_repaired_as_any_node() -> None:
         life.farm.vm("n-001", "Stopped")
         life.live(2 * HOUR)
         assert life.farm.repairs() == {"start n-001": 1, "reboot n-002": 1}
+
+
+def test_no_node_is_rebooted_beside_one_whose_vm_was_started_just_now() -> None:
+    """Both are members of a quorum of three."""
+    with governed(*THREE) as life:
+        life.farm.api_server_on = ("n-002",)
+        life.live(600)
+        life.farm.fall("n-001", Ill.BROKEN)
+        life.live(120)
+        life.farm.patients["n-002"].ill = Ill.BROKEN
+        stop(life, "n-002")
+        assert life.live(HOUR, until=lambda: life.farm.sent("startVirtualMachine", "n-002") == 1)
+        assert not life.live(60, until=lambda: bool(life.farm.sent("rebootVirtualMachine")))

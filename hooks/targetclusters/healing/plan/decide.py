@@ -315,14 +315,18 @@ def _why_wait(fault: Fault, record: Record, policy: Policy, now: float) -> str:
 
 
 def _beside(record: Record, journal: Journal, policy: Policy, now: float) -> str:
-    """Say whether another node of the control plane is being repaired, or not ready since."""
+    """Say whether another node of the control plane is being repaired, or not ready since.
+
+    One whose VM was started is not ready either when the cluster answers again.
+    """
     if not record.control_plane:
         return ""
     for other in journal.records.values():
-        if other.control_plane and other.key != record.key:
+        was_stopped = other.kind == "ControlPlaneStopped"
+        if (other.control_plane or was_stopped) and other.key != record.key:
             is_due_later = now < other.next_try <= now + policy.longest
-            is_awaited = other.since is not None and other.attempts and is_due_later
-            if other.by or is_awaited:
+            is_there = other.since is not None or was_stopped
+            if other.by or (is_there and other.attempts and is_due_later):
                 return f"the control plane node {other.object} is being repaired"
     return ""
 
