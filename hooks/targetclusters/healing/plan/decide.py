@@ -300,9 +300,12 @@ def _begun_again(record: Record) -> Record:
 def _why_wait(fault: Fault, record: Record, policy: Policy, now: float) -> str:
     if fault.why_not:
         return fault.why_not
-    if fault.created is not None and 0 <= now - fault.created < policy.startup_timeout:
+    seen = now if record.since is None else record.since
+    # A node that is registered in the future, by a clock ahead of ours, counts as new.
+    created = fault.created if (fault.created or 0.0) <= now else seen
+    if created is not None and now - created < policy.startup_timeout:
         return "the node was registered less than startupTimeout ago"
-    since = max(now if record.since is None else record.since, record.held_until)
+    since = max(seen, record.held_until)
     if fault.changed is not None and fault.changed <= now + CLOCK_SLACK:
         since = max(since, fault.changed)
     is_pod = fault.kind == "PodNotReady"
@@ -315,14 +318,11 @@ def _why_wait(fault: Fault, record: Record, policy: Policy, now: float) -> str:
 
 
 def _beside(record: Record, journal: Journal, policy: Policy, now: float) -> str:
-    """Say whether another node of the control plane is being repaired, or not ready since.
-
-    One whose VM was started is not ready either when the cluster answers again.
-    """
+    """Say whether another node of the control plane is being repaired, or not ready since."""
     if not record.control_plane:
         return ""
     for other in journal.records.values():
-        was_stopped = other.kind == "ControlPlaneStopped"
+        was_stopped = other.kind == "ControlPlaneStopped"  # it boots when the cluster answers
         if (other.control_plane or was_stopped) and other.key != record.key:
             is_due_later = now < other.next_try <= now + policy.longest
             is_there = other.since is not None or was_stopped

@@ -327,6 +327,15 @@ def test_a_node_that_registers_after_the_first_look_is_repaired_though_it_was_ne
     assert due(new, journal, at=NOW + 3600) == ["a"] * is_due
 
 
+@pytest.mark.parametrize("ahead", [600.0, 3600.0, 1e9])
+def test_a_node_that_registers_by_a_clock_ahead_of_ours_is_new_all_the_same(ahead: float) -> None:
+    new = down("a", created=NOW + ahead, allowed=True)
+    journal = watched(new, Journal(), start=NOW, end=NOW + 19 * MINUTE)
+    assert due(new, journal, at=NOW + 19 * MINUTE) == []
+    journal = watched(new, journal, start=NOW + 20 * MINUTE, end=NOW + 22 * MINUTE)
+    assert due(new, journal, at=NOW + 22 * MINUTE) == ["a"] * (ahead > 22 * MINUTE)
+
+
 @pytest.mark.parametrize(
     ("updated", "record", "is_just_started"),
     [
