@@ -44,6 +44,10 @@ def address_events(facts: Facts, address: AddressPlan) -> Iterator[Event]:
         if planned is not None and not planned.id:
             message = f"CloudStack does not show {recorded.ip} as this Service's address any more"
             yield _lost(facts, f"{message}: somebody released it, or removed its tags", address)
+        elif planned and recorded.is_internal and planned.ip != recorded.ip:
+            message = f"{recorded.ip} is not this Service's internal address any more"
+            whole = f"{message}: its load balancers were deleted. {planned.ip} is, from now on"
+            yield Event(service, EVENT_ADDRESS_LOST, whole, type="Warning")
     elif not recorded and adopted and planned and planned.ip != adopted:
         message = f"{adopted}, which the Service showed, is not its address in CloudStack"
         yield _lost(facts, message, address)

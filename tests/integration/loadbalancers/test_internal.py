@@ -102,8 +102,13 @@ def test_the_address_of_before_is_given_up_once_somebody_else_has_it(
     lb.wait(hook)
     assert lb.is_ready()
     own = [each for each in balancers(world) if each["tags"]]
-    assert [each["address"] for each in own] == [lb.status["address"]["ip"]] != [ip]
+    new = lb.status["address"]["ip"]
+    assert [each["address"] for each in own] == [new] != [ip]
     assert len(balancers(world)) == 2
+    lb.wait(hook)
+    [lost] = [each for each in world.cluster.events if each.reason == "AddressLost"]
+    assert lost.message.startswith(f"{ip} is not this Service's internal address any more")
+    assert new in lost.message
 
 
 def test_an_algorithm_and_members_that_somebody_changed_are_right_again(
