@@ -1,6 +1,9 @@
 """Reads a Service's certificate from its Secret, and those that CloudStack has; uploads one."""
 
+from contextlib import suppress
 from dataclasses import replace
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from hooks.cloudstack.commands.certificates import upload_ssl_cert
 from hooks.cloudstack.errors import Refused, Unreachable
@@ -22,6 +25,16 @@ _NO_RIGHT = (
     "the operator may not read Secrets: give it that right by the component "
     "cloud-controller-certificates, or the chart's value cloudController.certificates"
 )
+_IN_CLEAR = "the key would go to CloudStack in clear text: write an api-url with https"
+
+
+def travels_in_clear(api_url: str) -> bool:
+    """Tell whether others on the way to CloudStack could read a key that is sent there."""
+    url = urlsplit(api_url)
+    is_here = url.hostname == "localhost"
+    with suppress(ValueError):
+        is_here = ip_address(url.hostname or "").is_loopback
+    return url.scheme == "http" and not is_here
 
 
 def read_asked(request: LoadBalancerRequest, context: CallContext) -> AskedCertificate:
@@ -34,6 +47,8 @@ def read_asked(request: LoadBalancerRequest, context: CallContext) -> AskedCerti
         return AskedCertificate()
     if not context.reads_secrets:
         return AskedCertificate(secret, reason="SecretsNotAllowed", problem=_NO_RIGHT)
+    if travels_in_clear(context.cloud.config.api_url):
+        return AskedCertificate(secret, reason="KeyNotSafe", problem=_IN_CLEAR)
     try:
         pair = _read(request.metadata.namespace, secret, context)
     except NotFound:

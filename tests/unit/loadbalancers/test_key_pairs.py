@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers, RSAPublicNumbers
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from hooks.loadbalancers.certificates import travels_in_clear
 from hooks.loadbalancers.key_pairs import MAX_CHAIN, MAX_PEM, BadPair, digest_of, read_pair
 from tests.integration.loadbalancers.certificates import make_certificate, pem_of, rsa_key, secret
 
@@ -79,3 +80,18 @@ def test_no_more_is_read_than_a_pair_can_have(name: str, most: int) -> None:
     found["data"][name] = base64.b64encode(b"x" * (most + 3)).decode()
     with pytest.raises(BadPair, match=f"has more than {most} bytes in {name}"):
         read_pair(found, NOW)
+
+
+@pytest.mark.parametrize(
+    ("url", "in_clear"),
+    [
+        ("https://cloud.example/client/api", False),
+        ("http://cloud.example/client/api", True),
+        ("http://10.0.0.1:8080/client/api", True),
+        ("http://127.0.0.1:8080/client/api", False),
+        ("http://[::1]:8080/client/api", False),
+        ("http://localhost/client/api", False),
+    ],
+)
+def test_a_key_is_sent_by_https_or_to_this_machine(url: str, in_clear: bool) -> None:
+    assert travels_in_clear(url) is in_clear
