@@ -48,5 +48,5 @@ def test_sixteen_clusters_with_large_sources_share_one_memory(hooks: Hooks) -> N
             within=3 * PATIENCE,
         )
     [result] = honest.parent["status"]["sync"]["results"]
-    assert "serves no ConfigMap" in result["message"], "it was read"
+    assert "is no Kubernetes API server" in result["message"], "it was read"
     assert peak_memory(hooks) < MEMORY
