@@ -139,7 +139,8 @@ def plan_stages(facts: Facts) -> Stages:
     if facts.request.spec.internal:
         return _stages_at(facts, plan_internal_address(facts))
     stages = _stages_at(facts, plan_address(facts))
-    return plan_change(facts, stages, lambda address: _stages_at(facts, address))
+    stages = plan_change(facts, stages, lambda address: _stages_at(facts, address))
+    return _shut_out(facts, stages)
 
 
 def _stages_at(facts: Facts, address: AddressPlan) -> Stages:
@@ -160,6 +161,26 @@ def _stages_at(facts: Facts, address: AddressPlan) -> Stages:
         members=plan_members(facts, rules),
         firewall=leave_open(facts) or _plan_access(facts, address.address_id, rules),
     )
+
+
+def _shut_out(facts: Facts, stages: Stages) -> Stages:
+    """Shut out whom our rules admit no more, though nothing shows that their address is ours.
+
+    It may have lost a tag which CloudStack does not let us write again.
+    """
+    address, spec = stages.address, facts.request.spec
+    if address.is_ours or address.awaits_status or not address.address_id or spec.plan_only:
+        return stages
+    here = facts.on(address.address_id)
+    if not own_rules(here.owner, here.state.rules):
+        return stages
+    rules = plan_rules(here, address.address_id)
+    firewall = leave_open(here) or _plan_access(here, address.address_id, rules)
+    narrower, before = (*rules.closing, *firewall.closing), address.beside
+    actions = tuple(dict.fromkeys((*before.actions, *narrower)))
+    closing = (*before.closing, *firewall.closing)
+    beside = replace(before, actions=actions, closing=closing)
+    return stages._replace(address=replace(address, beside=beside))
 
 
 def _plan_access(facts: Facts, address_id: str, rules: RulesPlan) -> FirewallPlan:
