@@ -164,18 +164,20 @@ def _stages_at(facts: Facts, address: AddressPlan) -> Stages:
 
 
 def _shut_out(facts: Facts, stages: Stages) -> Stages:
-    """Shut out whom our rules admit no more, though nothing shows that their address is ours.
+    """Shut out whom our rules admit no more, though nothing shows any longer whose the address is.
 
-    It may have lost a tag which CloudStack does not let us write again.
+    It was ours, and may have lost a tag which CloudStack does not let us write again.
     """
-    address, spec = stages.address, facts.request.spec
-    if address.is_ours or address.awaits_status or not address.address_id or spec.plan_only:
+    address, claimed = stages.address, facts.request.recorded.claimed
+    if address.is_ours or address.awaits_status or facts.request.spec.plan_only:
         return stages
-    here = facts.on(address.address_id)
+    if not claimed or claimed.id != address.address_id:
+        return stages
+    here = facts.on(claimed.id)
     if not own_rules(here.owner, here.state.rules):
         return stages
-    rules = plan_rules(here, address.address_id)
-    firewall = leave_open(here) or _plan_access(here, address.address_id, rules)
+    rules = plan_rules(here, claimed.id)
+    firewall = leave_open(here) or _plan_access(here, claimed.id, rules)
     narrower, before = (*rules.closing, *firewall.closing), address.beside
     actions = tuple(dict.fromkeys((*before.actions, *narrower)))
     closing = (*before.closing, *firewall.closing)
