@@ -12,6 +12,7 @@ import msgspec
 
 from hooks.cloudstack.errors import ADDRESS_TAKEN, LIMIT_REACHED
 from hooks.cloudstack.models.network import PublicIpAddress
+from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan import tags
 from hooks.loadbalancers.plan.actions import (
     Action,
@@ -103,8 +104,8 @@ def obtain(facts: Facts) -> AddressPlan:
     """Get an address for the Service: the one that it asks for, else any.
 
     The first of: one that a call of ours may have acquired, one of a Service of our name, the one
-    of the share that the Service asks for, the one that it asks for by its IP, the one chosen
-    before, the one that another provider left, a new one.
+    that another provider left, the one of the share that the Service asks for, the one that it asks
+    for by its IP, the one chosen before, a new one.
     """
     if not facts.still_wants:
         recorded = facts.request.recorded.address
@@ -123,6 +124,10 @@ def _gain(facts: Facts) -> AddressPlan:
         return AddressPlan(without_nodes, recorded=recorded)
     if found:
         return _take_over(facts, found)
+    left = find_left(facts)
+    unfit = refuse_left(facts, left) if left else None
+    if left and not unfit:
+        return _claim(facts, left, by_controller=_is_former_providers(facts, left))
     shared = find_share(facts)
     if refused := refuse_share(facts, shared):
         return AddressPlan(refused, recorded=recorded)
@@ -136,9 +141,7 @@ def _gain(facts: Facts) -> AddressPlan:
         return _ask_for(facts, by_ip[wanted]) if wanted in by_ip else _acquire(facts, wanted)
     if recorded:
         return _choose(facts) if recorded.ip in by_ip else _acquire(facts, recorded.ip)
-    if found := by_ip.get(request.spec.adopt.address):
-        return _adopt(facts, found)
-    return _choose(facts)
+    return AddressPlan(unfit) if unfit else _choose(facts)
 
 
 def _ask_for(facts: Facts, found: PublicIpAddress) -> AddressPlan:
@@ -146,19 +149,28 @@ def _ask_for(facts: Facts, found: PublicIpAddress) -> AddressPlan:
     whose = facts.owner.whose(found)
     if whose is Whose.FOREIGN_CLUSTER:
         return AddressPlan(refuse_foreign(found), recorded=_choice(facts, found))
-    if unfit := find_unfit(facts, found) or refuse_adoption(facts.on(found.id), found):
+    if unfit := refuse_left(facts, found):
         return AddressPlan(unfit, recorded=_choice(facts, found))
     return _claim(facts, found, by_controller=_is_former_providers(facts, found))
 
 
-def _adopt(facts: Facts, found: PublicIpAddress) -> AddressPlan:
-    """Claim the address that a former provider left with rules of ours; without any, choose one."""
-    rules = own_rules(facts.owner, facts.on(found.id).state.rules)
-    if facts.owner.whose(found) is not Whose.UNMARKED or not rules:
-        return _choose(facts)
-    if unfit := find_unfit(facts, found) or refuse_adoption(facts.on(found.id), found):
-        return AddressPlan(unfit, recorded=_choice(facts, found))
-    return _claim(facts, found, by_controller=_is_former_providers(facts, found))
+def find_left(facts: Facts) -> PublicIpAddress | None:
+    """Return the address that a former provider left with rules of ours; None if there is none.
+
+    It comes before another one that the Service asks for: it serves, and nobody else would take it
+    down. The Service changes to the other one then.
+    """
+    adopted = facts.request.spec.adopt.address
+    for each in facts.state.addresses if not facts.request.recorded.address else ():
+        is_left = each.ip_address == adopted and facts.owner.whose(each) is Whose.UNMARKED
+        if is_left and own_rules(facts.owner, facts.on(each.id).state.rules):
+            return each
+    return None
+
+
+def refuse_left(facts: Facts, found: PublicIpAddress) -> Condition | None:
+    """Return the condition that says why an address with rules of others is not claimed."""
+    return find_unfit(facts, found) or refuse_adoption(facts.on(found.id), found)
 
 
 def _is_former_providers(facts: Facts, found: PublicIpAddress) -> bool:

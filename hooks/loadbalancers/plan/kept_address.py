@@ -36,14 +36,19 @@ from hooks.webhook.requests import Time
 
 
 def plan_address(facts: Facts) -> AddressPlan:
-    """Keep the address that is ours, or get one; go to the first of several of a share."""
+    """Keep the address that is ours, or get one; go to the first of several of a share.
+
+    One that no status had, where the Service asks for another one, is recorded first.
+    """
     held = find_held(facts)
     if held is None:
         return obtain(facts)
     kept = keep(facts, held)
     earlier = None if facts.state.unread else find_earlier(facts, held)
     joining = facts.not_refused((join_share(facts, earlier),) if earlier else ())
-    return replace(kept, actions=(*kept.actions, *joining))
+    is_other = facts.request.spec.address not in ("", held.ip_address)
+    awaits = kept.awaits_status or (is_other and facts.request.recorded.claimed is None)
+    return replace(kept, actions=(*kept.actions, *joining), awaits_status=awaits)
 
 
 def keep(facts: Facts, found: PublicIpAddress) -> AddressPlan:

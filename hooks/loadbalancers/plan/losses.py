@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from hooks.kube.events import Event
 from hooks.loadbalancers.plan.actions import Action, Associate, KeepAddress, Rerecord
-from hooks.loadbalancers.plan.address import AddressPlan
+from hooks.loadbalancers.plan.address import AddressPlan, find_left, refuse_left
 from hooks.loadbalancers.plan.change import SERVES_ON, SHOWN_TOGETHER
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import FirewallPlan
@@ -49,8 +49,7 @@ def address_events(facts: Facts, address: AddressPlan) -> Iterator[Event]:
             whole = f"{message}: its load balancers were deleted. {planned.ip} is, from now on"
             yield Event(service, EVENT_ADDRESS_LOST, whole, type="Warning")
     elif not recorded and adopted and planned and planned.ip != adopted:
-        message = f"{adopted}, which the Service showed, is not its address in CloudStack"
-        yield _lost(facts, message, address)
+        yield _lost(facts, f"{adopted}, which the Service showed, {_why_lost(facts)}", address)
 
 
 def change_events(facts: Facts, planned: AddressPlan) -> Iterator[Event]:
@@ -118,6 +117,15 @@ def _was_lost(facts: Facts, recorded: RecordedAddress) -> bool:
     """Tell whether the recorded address was the Service's before, and then was not."""
     is_unclaimed = recorded.published and not recorded.id
     return is_unclaimed or recorded.ip == facts.request.recorded.withdrawn_address
+
+
+def _why_lost(facts: Facts) -> str:
+    """Say why the address that another provider left is not the Service's."""
+    left = find_left(facts)
+    refused = refuse_left(facts, left) if left else None
+    if refused is None:
+        return "is not its address in CloudStack"
+    return f"is not taken over, and stays as it is with its rules: {refused.message}"
 
 
 def _lost(facts: Facts, message: str, address: AddressPlan) -> Event:

@@ -8,6 +8,8 @@ import pytest
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.names import TAG_SERVICE_UID
+from tests.hostile.ownership.stage import call_for
+from tests.integration.loadbalancers.changing import WHOLE
 from tests.integration.loadbalancers.driver import (
     NOTHING,
     LoadBalancer,
@@ -16,6 +18,7 @@ from tests.integration.loadbalancers.driver import (
     port,
     start_simulator,
 )
+from tests.integration.loadbalancers.test_addresses import FREE
 
 IP = "198.51.100.50"
 EVERYONE = ("0.0.0.0/0",)
@@ -343,3 +346,51 @@ def test_a_former_address_that_is_lost_is_told(world: World, hook: LoadBalancers
         f"{IP}, which the Service showed, is not its address in CloudStack. "
         f"{lb.status['address']['ip']} is being acquired"
     )
+
+
+def test_another_address_that_is_asked_for_takes_the_place_of_the_old_one_once_it_serves(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80)])
+    leave_behind(world, lb, existing)
+    lb.change(adopt=adoption(lb), address=FREE)
+    lb.settle(hook)
+    assert {rule["address"] for rule in world.rules()} == {IP, FREE}
+    assert all(rule["tags"][TAG_SERVICE_UID] == lb.service_uid for rule in world.rules())
+    call_for(lb, hook, WHOLE)
+    assert lb.is_ready()
+    assert [each["ipaddress"] for each in world.addresses()] == [FREE]
+    reasons = world.cluster.reasons()
+    assert "AddressLost" not in reasons
+    assert "AddressChanged" in reasons
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_a_deletion_on_the_way_from_the_old_address_to_another_one_takes_both(
+    world: World, hook: LoadBalancersHook, steps: int
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80)])
+    leave_behind(world, lb, existing)
+    lb.change(adopt=adoption(lb), address=FREE)
+    for _ in range(steps):
+        lb.call(hook)
+    lb.delete()
+    lb.settle(hook)
+    remains = world.remains()
+    assert remains["addresses"] == ([] if steps else [IP])
+    assert remains["tags"] == []
+
+
+def test_an_address_that_is_not_taken_over_is_named_where_another_one_is_asked_for(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, ports=[port(80)])
+    before = leave_behind(world, lb, existing)
+    world.nodes.pop("node-1")
+    lb.change(adopt=adoption(lb), address=FREE)
+    lb.settle(hook)
+    assert lb.status["address"]["ip"] == FREE
+    assert before.rules[80] in {rule["id"] for rule in world.rules() if not rule["tags"]}
+    [told] = [each.message for each in world.cluster.events if each.reason == "AddressLost"]
+    assert f"{IP}, which the Service showed, is not taken over" in told
+    assert "members that are no nodes of this cluster: node-1" in told
