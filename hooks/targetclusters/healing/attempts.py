@@ -243,13 +243,13 @@ class Attempting:
         if isinstance(taken, Outcome):
             return taken
         outcome = looked.work(seconds)
-        lock.end(taken, sent=outcome.was_sent)
+        lock.free(taken, sent=outcome.was_sent)
         return outcome
 
     def _lock(self, looked: Looked) -> VmLock:
         return VmLock(self.task, looked.url, looked.object_id, self.deadline)
 
-    def end(
+    def record_outcome(
         self, kept: KeptJournal, begun: Record, outcome: Outcome
     ) -> tuple[KeptJournal, Attempt]:
         """Write down what became of an attempt."""
@@ -257,16 +257,16 @@ class Attempting:
         sent, done = outcome.was_sent, outcome.verdict is Verdict.DONE
 
         def ending(record: Record) -> Record:
-            ended = decide.end(record, outcome.text, policy, sent=sent, now=now)
-            return owed.end_stop(ended, sent=sent, done=done)
+            ended = decide.with_outcome(record, outcome.text, policy, sent=sent, now=now)
+            return owed.after_stop(ended, sent=sent, done=done)
 
         verdict, text = str(outcome.verdict), ending(begun).outcome
         attempt = Attempt(begun.kind, begun.object, begun.repair, verdict, text)
         # A round that is stopped still writes down what it did.
-        return close(self.task.memory, kept, begun, ending, Deadline(CALL_SECONDS)), attempt
+        return write_outcome(self.task.memory, kept, begun, ending, Deadline(CALL_SECONDS)), attempt
 
 
-def close(
+def write_outcome(
     memory: HealingMemory,
     kept: KeptJournal,
     begun: Record,

@@ -21,9 +21,9 @@ from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import Conflict, KubeError
 from hooks.targetclusters.healing.attempts import Attempting, Doubt, Looked, Outrun
-from hooks.targetclusters.healing.finishing import Finishing
 from hooks.targetclusters.healing.journal_lease import KeptJournal
 from hooks.targetclusters.healing.observing import observe, open_account, unread
+from hooks.targetclusters.healing.owed_starts import OwedStarts
 from hooks.targetclusters.healing.plan import bounds, decide
 from hooks.targetclusters.healing.plan.journal import Unreadable
 from hooks.targetclusters.healing.plan.known_nodes import find_known
@@ -85,10 +85,10 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
         if journal != kept.journal:
             lease, seconds = task.memory.lease, deadline.at_most(CALL_SECONDS)
             repairs.kept = lease.write(kept, journal, seconds)
-        repairs.finish(found)
+        repairs.start_owed(found)
         if not (breaker or repairs.attempts or result.only_owed):
             repairs.begin(faults)
-    repairs.end()
+    repairs.await_all()
     present = _present(repairs.kept.journal, faults, seen.evidence)
     return repairs.told(replace(result, faults=present, breaker=breaker or no_pods))
 
@@ -150,17 +150,17 @@ class _Repairs:
             message = one_line(f"the journal of repairs cannot be written: {error}", MAX_MESSAGE)
             self.failure = Failure("own", "NoJournal", message)
 
-    def finish(self, faults: tuple[Fault, ...]) -> None:
+    def start_owed(self, faults: tuple[Fault, ...]) -> None:
         """Start a VM that an earlier repair has stopped. Raises Outrun, KubeError."""
         attempting = self.attempting
-        finishing = Finishing(self.task, attempting.seen, self.kept, attempting.deadline)
+        starts = OwedStarts(self.task, attempting.seen, self.kept, attempting.deadline)
         try:
-            finishing.run(faults)
+            starts.run(faults)
         finally:
-            self.kept = finishing.kept
-            self.waits |= finishing.waits
-            self.planned |= finishing.planned
-            self.attempts += [finishing.attempt] if finishing.attempt else []
+            self.kept = starts.kept
+            self.waits |= starts.waits
+            self.planned |= starts.planned
+            self.attempts += [starts.attempt] if starts.attempt else []
 
     def begin(self, faults: tuple[Fault, ...]) -> None:
         """Begin the repairs that are due, as many as may run at once.
@@ -188,11 +188,11 @@ class _Repairs:
                 self.kept, begun, end = self.attempting.begin(self.kept, record, looked)
                 self.running[end] = begun
 
-    def end(self) -> None:
+    def await_all(self) -> None:
         """Wait for the repairs that were begun, and write down what became of them."""
         for end in as_completed(self.running):
             begun = self.running[end]
-            self.kept, attempt = self.attempting.end(self.kept, begun, end.result())
+            self.kept, attempt = self.attempting.record_outcome(self.kept, begun, end.result())
             self.attempts.append(attempt)
 
     def _is_worth_a_look(self, record: Record, considered: Container[str]) -> bool:
@@ -279,7 +279,7 @@ def _without_lost(task: HealingTask, kept: KeptJournal) -> Journal:
         attempt = record.key, record.by, record.tried_at, record.owed_at
         since = before.get(attempt, now)
         if is_over(record.by, memory.holder) or now - since > LOST_AFTER:
-            journal = journal.with_record(decide.lose(record))
+            journal = journal.with_record(decide.with_lost_outcome(record))
         else:
             memory.seen[attempt] = since
     return journal

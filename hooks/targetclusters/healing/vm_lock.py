@@ -51,7 +51,7 @@ class VmLock:
             lambda tried, now: tries.held(tried, self._by, until=now + REPAIR_SECONDS),
         )
 
-    def end(self, taken: KeptTries, *, sent: bool) -> None:
+    def free(self, taken: KeptTries, *, sent: bool) -> None:
         """Write down that the repair has ended; what was surely not sent counts as no attempt."""
         seconds, now = Deadline(CALL_SECONDS), self.task.clock()
         taken.change(lambda each: tries.ended(each, sent=sent), now, seconds)

@@ -17,7 +17,7 @@
 
 `find_faults` reads the evidence, `remember` brings the journal up to date, `next_due` applies the
 bounds, `choose_repair` reads the state of the VM, `find_clash` sees to it that nothing is repaired
-twice at once, `begin` and `end` write an attempt down.
+twice at once, `begin` and `with_outcome` write an attempt down.
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -266,7 +266,7 @@ def begin(record: Record, repair: Repair, policy: Policy, *, now: float) -> Reco
     )
 
 
-def end(record: Record, outcome: str, policy: Policy, *, sent: bool, now: float) -> Record:
+def with_outcome(record: Record, outcome: str, policy: Policy, *, sent: bool, now: float) -> Record:
     """Return the record of an attempt that has ended; what was surely not sent counts as none."""
     attempts = record.attempts if sent else max(0, record.attempts - 1)
     pause = delay(max(1, attempts), first=policy.first, longest=policy.longest)
@@ -276,7 +276,7 @@ def end(record: Record, outcome: str, policy: Policy, *, sent: bool, now: float)
     )
 
 
-def lose(record: Record) -> Record:
+def with_lost_outcome(record: Record) -> Record:
     """Return the record of an attempt whose process ended before it did: it counts."""
     outcome = "not known: the operator ended during the repair"
     return replace(record, outcome=record.outcome or outcome, by="")

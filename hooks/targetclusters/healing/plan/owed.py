@@ -44,7 +44,7 @@ def why_not_beside(record: Record, object_id: str) -> str:
     return f"the VM {record.owed_vm}, which a repair has stopped for this node, is started first"
 
 
-def end_stop(record: Record, *, sent: bool, done: bool) -> Record:
+def after_stop(record: Record, *, sent: bool, done: bool) -> Record:
     """Return the record of an attempt that has ended, with the start that it still owes.
 
     Args:
@@ -104,13 +104,13 @@ def begin_start(record: Record, policy: Policy, *, now: float) -> Record:
     return replace(record, owed_at=now + min(policy.longest, max(policy.first, ago)))
 
 
-def end_start(record: Record, outcome: str, *, done: bool, now: float) -> Record:
+def after_start(record: Record, outcome: str, *, done: bool, now: float) -> Record:
     """Return the record after a start that was owed."""
     owed_at, text = None if done else record.owed_at, shorten(outcome, MAX_OUTCOME)
     return replace(record, owed_at=owed_at, ended_at=now, outcome=text, by="")
 
 
-def settle(records: Iterable[Record], journal: Journal) -> Journal:
+def without_owed(records: Iterable[Record], journal: Journal) -> Journal:
     """Return the journal without the starts that some records owe."""
     for record in records:
         journal = journal.with_record(replace(record, owed_at=None))

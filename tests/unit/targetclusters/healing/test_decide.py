@@ -61,7 +61,7 @@ def due(evidence: Evidence, journal: Journal, *, at: float, policy: Policy = POL
 def tried(journal: Journal, name: str, *, at: float, sent: bool = True) -> Journal:
     record = journal.records[f"NodeNotReady/{name}"]
     begun = replace(decide.begin(record, "RebootVM", POLICY, now=at), by="me", vm=f"vm-{name}")
-    return journal.with_record(decide.end(begun, "done", POLICY, sent=sent, now=at))
+    return journal.with_record(decide.with_outcome(begun, "done", POLICY, sent=sent, now=at))
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_nodes_wait_after_their_cluster_was_started() -> None:
     journal, now = seen(alert), NOW + 5 * MINUTE
     cluster = journal.records["ClusterNotRunning/c"]
     begun = decide.begin(cluster, "StartCluster", POLICY, now=now)
-    journal = journal.with_record(decide.end(begun, "done", POLICY, sent=True, now=now))
+    journal = journal.with_record(decide.with_outcome(begun, "done", POLICY, sent=True, now=now))
     running = replace(alert, cluster_state="Running")
     journal = seen(running, journal, at=now + MINUTE)
     assert due(running, journal, at=now + 5 * MINUTE - 1) == []
@@ -375,7 +375,7 @@ def test_an_open_attempt_holds_everything_up() -> None:
     begun = decide.begin(journal.records["NodeNotReady/a"], "RebootVM", POLICY, now=NOW)
     journal = journal.with_record(replace(begun, by="another"))
     assert due(evidence, journal, at=NOW + 3600) == []
-    journal = journal.with_record(decide.lose(journal.records["NodeNotReady/a"]))
+    journal = journal.with_record(decide.with_lost_outcome(journal.records["NodeNotReady/a"]))
     assert due(evidence, journal, at=NOW + 3600) == ["a", "b"]
     assert journal.records["NodeNotReady/a"].attempts == 1
 

@@ -27,8 +27,8 @@ def begun(record: Record = SICK) -> Record:
 
 
 def ended(record: Record, *, sent: bool = True, done: bool = False) -> Record:
-    over = decide.end(record, "so it went", POLICY, sent=sent, now=NOW + 5)
-    return owed.end_stop(over, sent=sent, done=done)
+    over = decide.with_outcome(record, "so it went", POLICY, sent=sent, now=NOW + 5)
+    return owed.after_stop(over, sent=sent, done=done)
 
 
 def due(record: Record, *, at: float = NOW + MINUTE) -> bool:
@@ -39,7 +39,7 @@ def due(record: Record, *, at: float = NOW + MINUTE) -> bool:
 def test_a_start_is_owed_from_before_the_stop() -> None:
     assert begun().owed_at == NOW
     assert not due(begun())  # its process is at it
-    assert due(decide.lose(begun()))
+    assert due(decide.with_lost_outcome(begun()))
 
 
 @pytest.mark.parametrize("repair", ["StartVM", "RebootVM"])
@@ -108,11 +108,11 @@ def test_starts_are_ever_further_apart_and_go_on() -> None:
         if due(record, at=now):
             at.append(round((now - NOW) / MINUTE))
             record = replace(owed.begin_start(record, POLICY, now=now), by="me")
-            record = owed.end_start(record, "no capacity", done=False, now=NOW)
+            record = owed.after_start(record, "no capacity", done=False, now=NOW)
         now += MINUTE
     assert at == [0, 5, 10, 20, 40, 70, 100, 130, 160]
     assert record.attempts == 1
-    assert owed.end_start(record, "started", done=True, now=NOW).owed_at is None
+    assert owed.after_start(record, "started", done=True, now=NOW).owed_at is None
 
 
 def test_a_time_that_a_wrong_clock_wrote_holds_nothing_up() -> None:
@@ -125,7 +125,7 @@ def test_it_is_not_forgotten_with_its_fault_and_is_when_it_is_settled() -> None:
         journal = decide.remember(journal, well, (), decide.Look(NOW + hours * 3600, 7200.0))
     assert [each.owed_at for each in journal.records.values()] == [NOW]
     assert read_journal(write_journal(journal)) == journal
-    journal = owed.settle(journal.records.values(), journal)
+    journal = owed.without_owed(journal.records.values(), journal)
     journal = decide.remember(journal, well, (), decide.Look(NOW + 50 * 3600, 7200.0))
     assert journal.records == {}
 

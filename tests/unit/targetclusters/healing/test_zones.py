@@ -54,7 +54,9 @@ def test_one_node_of_a_zone_that_stays_down_is_repaired_the_one_that_fell_last()
         for record in due.records:
             due_at.setdefault(record.object, now)
             begun = decide.begin(record, "RebootVM", POLICY, now=now)
-            journal = journal.with_record(decide.end(begun, "", POLICY, sent=True, now=now))
+            journal = journal.with_record(
+                decide.with_outcome(begun, "", POLICY, sent=True, now=now)
+            )
     last_held = NOW + POLICY.longest - MINUTE
     assert due_at == {"a-2": last_held + POLICY.node_timeout}
     assert due.given_up == ("NodeNotReady/a-2",)

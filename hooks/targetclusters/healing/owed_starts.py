@@ -14,7 +14,7 @@ from hooks.cloudstack.operations import Outcome, Verdict, find_vm, pending_jobs
 from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import KubeError
-from hooks.targetclusters.healing.attempts import Doubt, Outrun, close
+from hooks.targetclusters.healing.attempts import Doubt, Outrun, write_outcome
 from hooks.targetclusters.healing.journal_lease import KeptJournal
 from hooks.targetclusters.healing.machines import account_of
 from hooks.targetclusters.healing.observing import Observation
@@ -37,7 +37,7 @@ MAX_LOOKS = 20
 
 
 @dataclass
-class Finishing:
+class OwedStarts:
     """The starts of a round that are owed.
 
     Attributes:
@@ -82,7 +82,7 @@ class Finishing:
                 continue
             break
         if settled:
-            journal = owed.settle(settled, self.kept.journal)
+            journal = owed.without_owed(settled, self.kept.journal)
             seconds = self.deadline.at_most(CALL_SECONDS)
             self.kept = self.task.memory.lease.write(self.kept, journal, seconds)
 
@@ -147,7 +147,7 @@ class Finishing:
         try:
             self._make(cloud, record)
         finally:
-            lock.end(taken, sent=True)
+            lock.free(taken, sent=True)
 
     def _make(self, cloud: Cloud, record: Record) -> None:
         """Write down that the start is being made, make it, and write down what became of it."""
@@ -160,14 +160,14 @@ class Finishing:
         seconds = self.deadline.at_most(REPAIR_SECONDS)
         outcome = carry_out(cloud.client, "StartVM", record.owed_vm, seconds)
         ending = partial(
-            owed.end_start,
+            owed.after_start,
             outcome=_told(outcome),
             done=outcome.verdict is Verdict.DONE,
             now=task.clock(),
         )
         verdict, text = str(outcome.verdict), ending(begun).outcome
         self.attempt = Attempt(record.kind, record.object, "StartVM", verdict, text)
-        self.kept = close(task.memory, self.kept, begun, ending, Deadline(CALL_SECONDS))
+        self.kept = write_outcome(task.memory, self.kept, begun, ending, Deadline(CALL_SECONDS))
 
 
 def _told(outcome: Outcome) -> str:
