@@ -167,7 +167,7 @@ class _Jobs:
     def _healing_task(self, target: Kube | Failure) -> HealingTask:
         watched, facts = self.watched, self.facts
         own, times = watched.connector.own, (watched.clock, watched.monotonic)
-        task = HealingTask(facts.cluster, facts.spec, watched.repairs, own, target, *times)
+        task = HealingTask(facts.cluster, facts.spec, watched.healing_memory, own, target, *times)
         probe = facts.probe.latest
         probed = probe.cluster if probe is not None else None
         return replace(task, cluster_uid=probed.uid if probed is not None else "")

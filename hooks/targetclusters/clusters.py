@@ -42,7 +42,7 @@ class Shared:
     Attributes:
         hub: the cluster with the TargetClusters.
         kubeconfig_secrets: which Secrets are no sources.
-        probes, rounds, repairs: where their jobs run.
+        probes, rounds, healing: where their jobs run.
         answers: the memory for the answers of all clusters.
         sources: the memory for what the sources of all TargetClusters hold.
     """
@@ -51,7 +51,7 @@ class Shared:
     kubeconfig_secrets: KubeconfigSecrets
     probes: JobPools
     rounds: JobPools
-    repairs: JobPools
+    healing: JobPools
     answers: AnswerMemory = field(default_factory=AnswerMemory)
     sources: SourceMemory = field(default_factory=SourceMemory)
 
@@ -65,7 +65,7 @@ class WatchedCluster:
         deleting_since: of the first finalize call, in monotonic seconds; None before.
         probe, sync, deletion, healing: its probes, sync rounds, deletion rounds and rounds of
             healing.
-        repairs: what is kept for the latter.
+        healing_memory: what is kept for the latter.
         attempts: the repairs that this process tried, by fault and outcome.
         release: waits for other replicas while it goes to another shard; else None.
         sources: what its sources held when they were last read; used under `sources_lock`.
@@ -107,8 +107,8 @@ class WatchedCluster:
         self.probe: JobSlot[ProbeResult] = JobSlot(shared.probes, self.namespace, self.monotonic)
         self.sync: JobSlot[SyncResult] = JobSlot(shared.rounds, self.namespace, self.monotonic)
         self.deletion: JobSlot[SyncResult] = JobSlot(shared.rounds, self.namespace, self.monotonic)
-        self.healing = JobSlot[HealingResult](shared.repairs, self.namespace, self.monotonic)
-        self.repairs = _healing_memory(dependencies, shared, key)
+        self.healing = JobSlot[HealingResult](shared.healing, self.namespace, self.monotonic)
+        self.healing_memory = _healing_memory(dependencies, shared, key)
         self.attempts = Counter[tuple[str, str]]()
         self.release: JobSlot[bool] | None = None
         self._rounds = shared.rounds
@@ -125,7 +125,7 @@ class WatchedCluster:
         slots = (self.probe, self.sync, self.deletion, self.healing)
         running = [job for slot in slots for job in slot.retire()]
         if not running:
-            self.repairs.accounts.close()
+            self.healing_memory.accounts.close()
         return bool(running)
 
     def replace(self, former: "WatchedCluster") -> None:
@@ -162,15 +162,15 @@ class WatchedCluster:
             return True
         return False
 
-    def forget_repairs(self) -> None:
+    def forget_journal(self) -> None:
         """Delete the journal of repairs, which nobody waits for; it may stay if that fails."""
-        lease = self.repairs.lease
+        journal = self.healing_memory.journal
 
         def delete() -> None:
             with suppress(KubeError):
-                lease.delete(Deadline(CALL_SECONDS))
+                journal.delete(Deadline(CALL_SECONDS))
 
-        if lease.is_possible:
+        if journal.is_possible:
             run_detached("journal", delete)
 
     def count_attempts(self, attempts: Iterable[Attempt]) -> None:

@@ -47,7 +47,7 @@ class TargetClustersHook(Hook):
         self._dependencies = dependencies
         self._probes = JobPools("probe", threads=PROBES_AT_ONCE)
         self._rounds = JobPools("round", threads=ROUNDS_AT_ONCE)
-        self._repairs = JobPools("repair", threads=REPAIRS_AT_ONCE)
+        self._healing = JobPools("repair", threads=REPAIRS_AT_ONCE)
         config = dependencies.config
         secrets = KubeconfigSecrets(
             dependencies.kube,
@@ -55,7 +55,7 @@ class TargetClustersHook(Hook):
             monotonic=dependencies.monotonic,
         )
         hub = ThisCluster(dependencies.kube, config.hub_id)
-        self._shared = Shared(hub, secrets, self._probes, self._rounds, self._repairs)
+        self._shared = Shared(hub, secrets, self._probes, self._rounds, self._healing)
         self._clusters = Clusters(self._watch, dependencies.monotonic)
         dependencies.registry.register(ClusterMetrics(self._clusters))
 
@@ -88,7 +88,7 @@ class TargetClustersHook(Hook):
         """Start no more jobs, and let those that run stop soon."""
         self._probes.close()
         self._rounds.close()
-        self._repairs.close()
+        self._healing.close()
 
     def _watch(self, metadata: Json) -> WatchedCluster:
         return WatchedCluster(metadata, self._dependencies, self._shared)
@@ -139,7 +139,7 @@ class TargetClustersHook(Hook):
             self._record(event)
         if response.get("finalized"):
             self._clusters.forget(watched)
-            watched.forget_repairs()
+            watched.forget_journal()
         else:
             watched.status = cast("Json", response.get("status") or {})
         return CallResult(response, tuple(started), routine=True)

@@ -16,6 +16,7 @@ from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.cloudstack.operations import Outcome, Verdict
 from hooks.http.deadline import Deadline, run_detached
 from hooks.kube.client import Conflict, Kube, KubeError
+from hooks.targetclusters.healing.commands import COMMANDS, carry_out
 from hooks.targetclusters.healing.journal_lease import KeptJournal
 from hooks.targetclusters.healing.machines import account_of, list_vms, read_machine
 from hooks.targetclusters.healing.memory import HealingMemory
@@ -27,7 +28,6 @@ from hooks.targetclusters.healing.plan.model import Attempt, NodeState, PodsSeen
 from hooks.targetclusters.healing.plan.pods import choose_pod, judge_pod
 from hooks.targetclusters.healing.plan.vms import GONE, find_vm_of
 from hooks.targetclusters.healing.pods import delete_pod, get_pod
-from hooks.targetclusters.healing.repairs import COMMANDS, carry_out
 from hooks.targetclusters.healing.rights import pod_rights
 from hooks.targetclusters.healing.task import (
     CALL_SECONDS,
@@ -221,7 +221,7 @@ class Attempting:
         begun = decide.begin(record, looked.repair, task.policy, now=task.clock())
         begun = replace(begun, vm=looked.object_id, by=task.memory.holder)
         begun = owed.begin_stop(begun, looked.object_id, cluster=task.home, account=looked.account)
-        kept = task.memory.lease.write(
+        kept = task.memory.journal.write(
             kept, kept.journal.with_record(begun), self.deadline.at_most(CALL_SECONDS)
         )
         seconds, context = self.deadline.at_most(REPAIR_SECONDS), copy_context()
@@ -285,10 +285,10 @@ def write_outcome(
     for _ in range(CLOSE_TRIES):
         try:
             ended = ending(kept.journal.records[begun.key])
-            return memory.lease.write(kept, kept.journal.with_record(ended), seconds)
+            return memory.journal.write(kept, kept.journal.with_record(ended), seconds)
         except Conflict:  # another replica has seen other faults meanwhile, or was asked
             try:
-                kept = memory.lease.read(seconds)
+                kept = memory.journal.read(seconds)
             except (KubeError, Unreadable):
                 return kept
             now = kept.journal.records.get(begun.key)

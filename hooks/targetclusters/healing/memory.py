@@ -18,7 +18,7 @@ class HealingMemory:
 
     Attributes:
         accounts: its CloudStack account.
-        lease: its journal.
+        journal: where its journal is kept.
         vms: what was tried on VMs, for whatever TargetCluster.
         holder: this process.
         doubts: why a fault cannot be repaired, by its key, and until when that is not looked at
@@ -31,7 +31,7 @@ class HealingMemory:
     """
 
     accounts: Accounts
-    lease: JournalLease
+    journal: JournalLease
     vms: VmLeases
     holder: str
     doubts: dict[str, tuple[float, str]] = field(default_factory=dict)

@@ -15,13 +15,13 @@ from hooks.http.deadline import Deadline
 from hooks.http.texts import one_line
 from hooks.kube.client import KubeError
 from hooks.targetclusters.healing.attempts import Doubt, Outrun, write_outcome
+from hooks.targetclusters.healing.commands import COMMANDS, carry_out
 from hooks.targetclusters.healing.journal_lease import KeptJournal
 from hooks.targetclusters.healing.machines import account_of
 from hooks.targetclusters.healing.observing import Observation
 from hooks.targetclusters.healing.plan import decide, owed
 from hooks.targetclusters.healing.plan.model import Attempt, Fault, Record
 from hooks.targetclusters.healing.plan.vms import why_not_touched
-from hooks.targetclusters.healing.repairs import COMMANDS, carry_out
 from hooks.targetclusters.healing.task import (
     CALL_SECONDS,
     MAX_MESSAGE,
@@ -84,7 +84,7 @@ class OwedStarts:
         if settled:
             journal = owed.without_owed(settled, self.kept.journal)
             seconds = self.deadline.at_most(CALL_SECONDS)
-            self.kept = self.task.memory.lease.write(self.kept, journal, seconds)
+            self.kept = self.task.memory.journal.write(self.kept, journal, seconds)
 
     def _is_over(self, record: Record) -> bool:
         """Tell whether a node is none any more: its VM is its owner's affair.
@@ -154,7 +154,7 @@ class OwedStarts:
         task = self.task
         begun = owed.begin_start(record, task.policy, now=task.clock())
         begun = replace(begun, by=task.memory.holder)
-        self.kept = task.memory.lease.write(
+        self.kept = task.memory.journal.write(
             self.kept, self.kept.journal.with_record(begun), self.deadline.at_most(CALL_SECONDS)
         )
         seconds = self.deadline.at_most(REPAIR_SECONDS)

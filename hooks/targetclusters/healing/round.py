@@ -80,22 +80,22 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
         machines = tuple(each for each in seen.machines if each.node in known)
         journal = replace(journal, machines=machines)
     due = decide.next_due(journal, faults, task.policy, now=task.clock())
-    repairs = _Repairs(task, Attempting(task, seen, deadline), kept, due, seen.failure)
-    with repairs.noted():
+    state = _RoundState(task, Attempting(task, seen, deadline), kept, due, seen.failure)
+    with state.noted():
         if journal != kept.journal:
-            lease, seconds = task.memory.lease, deadline.at_most(CALL_SECONDS)
-            repairs.kept = lease.write(kept, journal, seconds)
-        repairs.start_owed(found)
-        if not (breaker or repairs.attempts or result.only_owed):
-            repairs.begin(faults)
-    repairs.await_all()
-    present = _present(repairs.kept.journal, faults, seen.evidence)
-    return repairs.told(replace(result, faults=present, breaker=breaker or no_pods))
+            seconds = deadline.at_most(CALL_SECONDS)
+            state.kept = task.memory.journal.write(kept, journal, seconds)
+        state.start_owed(found)
+        if not (breaker or state.attempts or result.only_owed):
+            state.begin(faults)
+    state.await_all()
+    present = _present(state.kept.journal, faults, seen.evidence)
+    return state.told(replace(result, faults=present, breaker=breaker or no_pods))
 
 
 @dataclass
-class _Repairs:
-    """The repairs of a round.
+class _RoundState:
+    """How far a round has come.
 
     Attributes:
         kept: the journal as it was last read or written.
@@ -236,7 +236,7 @@ class _Repairs:
 
 def _why_impossible(task: HealingTask) -> Failure | None:
     """Say why nothing can be repaired at all; None if it can."""
-    if not task.memory.lease.is_possible:
+    if not task.memory.journal.is_possible:
         account = open_account(task, Deadline(CALL_SECONDS)).failure
         if account is not None and account.reason == "NoAccount":
             return account  # what its author can mend comes first
@@ -248,7 +248,7 @@ def _why_impossible(task: HealingTask) -> Failure | None:
 def _read_journal(task: HealingTask, deadline: Deadline) -> KeptJournal | Failure:
     """Read what was tried before; without it, nothing is."""
     try:
-        return task.memory.lease.read(deadline)
+        return task.memory.journal.read(deadline)
     except (KubeError, Unreadable) as error:
         message = one_line(f"the journal of repairs cannot be read: {error}", MAX_MESSAGE)
         return Failure("own", "NoJournal", message)

@@ -45,16 +45,16 @@ def plan_sync(facts: Facts) -> Plan[Action]:
         jobs.append(actions.StartRound(decision.start, _round_pool(facts)))
     if decision.stop:
         jobs.append(actions.StopRound())
-    repairs = healing.decide(facts)
-    if repairs.start:
+    healed = healing.decide(facts)
+    if healed.start:
         jobs.append(actions.StartHealing(_probe_pool(probed)))
-    status = write_status(facts, probed, decision, repairs)
-    waits = [each for each in (wait, decision.wait, repairs.wait) if each is not None]
+    status = write_status(facts, probed, decision, healed)
+    waits = [each for each in (wait, decision.wait, healed.wait) if each is not None]
     response = CompositeResponse(
         status=status, children=decision.children, resyncAfterSeconds=_rounded(min(waits))
     )
     events = (*_transition_events(facts, status), *_decided_events(facts, decision))
-    events = (*events, *(_event(facts, *each) for each in repairs.events))
+    events = (*events, *(_event(facts, *each) for each in healed.events))
     if decision.start is not None and facts.lost_inventory:
         events = (*events, _event(facts, names.EVENT_INVENTORY_LOST, _LOST))
     return Plan(response, tuple(jobs), events)
@@ -74,16 +74,16 @@ def plan_finalize(facts: Facts) -> Plan[Action]:
         jobs.append(actions.StartDeletion(decision.start, pool))
     if release.start:
         jobs.append(actions.StartHealing(pool))
-    repairs = healing.decide(facts)
+    healed = healing.decide(facts)
     response = CompositeResponse(
-        status=write_status(facts, probed, decision, repairs),
+        status=write_status(facts, probed, decision, healed),
         children=decision.children,
         finalized=decision.finalized,
     )
     if not decision.finalized:
         waits = [each for each in (decision.wait or 0.0, release.wait) if each is not None]
         response["resyncAfterSeconds"] = _rounded(min(waits))
-    told = [*repairs.events, *([release.event] if decision.finalized and release.event else [])]
+    told = [*healed.events, *([release.event] if decision.finalized and release.event else [])]
     events = (*_decided_events(facts, decision), *(_event(facts, *each) for each in told))
     return Plan(response, tuple(jobs), events)
 

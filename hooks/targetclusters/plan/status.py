@@ -74,7 +74,7 @@ def add_probe(facts: Facts) -> ProbedStatus:
 
 
 def write_status(
-    facts: Facts, probed: ProbedStatus, decision: Decision, repairs: HealingDecision
+    facts: Facts, probed: ProbedStatus, decision: Decision, healed: HealingDecision
 ) -> Json:
     """Write the whole status, from the one with the newest probe counted."""
     checks = {check: probed.checks[check].condition for check in CHECKS}
@@ -88,7 +88,7 @@ def write_status(
             *checks.values(),
             decision.condition,
             *_cluster_changed(facts),
-            repairs.condition,
+            healed.condition,
         ],
         now=facts.now,
         generation=facts.generation,
@@ -99,7 +99,7 @@ def write_status(
         "observedGeneration": facts.generation,
         "conditions": conditions,
         **({"sync": sync} if sync else {}),
-        **({"healing": repairs.status} if repairs.status else {}),
+        **({"healing": healed.status} if healed.status else {}),
     }
 
 
