@@ -158,8 +158,8 @@ class _Jobs:
         except AccessError as error:
             result = heal(self._healing_task(error.failure), result, deadline)
         result = replace(result, seconds=watched.monotonic() - began)
-        watched.count_attempts(result.attempts)
-        for attempt in result.attempts:
+        watched.count_attempts(result.tried)
+        for attempt in result.tried:
             extra = self._log_fields(result, repair=attempt.repair, outcome=attempt.text)
             _log.warning("repair tried", extra={**extra, "about": attempt.object})
         return result

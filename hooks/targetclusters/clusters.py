@@ -66,7 +66,7 @@ class WatchedCluster:
         probe, sync, deletion, healing: its probes, sync rounds, deletion rounds and rounds of
             healing.
         healing_memory: what is kept for the latter.
-        attempts: the repairs that this process tried, by fault and outcome.
+        attempts_total: the repairs that this process tried, by fault and outcome.
         release: waits for other replicas while it goes to another shard; else None.
         sources: what its sources held when they were last read; used under `sources_lock`.
         source_memory: for that, and for what those of all others hold.
@@ -109,7 +109,7 @@ class WatchedCluster:
         self.deletion: JobSlot[SyncResult] = JobSlot(shared.rounds, self.namespace, self.monotonic)
         self.healing = JobSlot[HealingResult](shared.healing, self.namespace, self.monotonic)
         self.healing_memory = _healing_memory(dependencies, shared, key)
-        self.attempts = Counter[tuple[str, str]]()
+        self.attempts_total = Counter[tuple[str, str]]()
         self.release: JobSlot[bool] | None = None
         self._rounds = shared.rounds
         self.sources, self.sources_lock = SourceCache(), threading.Lock()
@@ -176,7 +176,7 @@ class WatchedCluster:
     def count_attempts(self, attempts: Iterable[Attempt]) -> None:
         """Count the repairs that were tried."""
         tried = Counter[tuple[str, str]]((attempt.kind, attempt.verdict) for attempt in attempts)
-        self.attempts = self.attempts + tried
+        self.attempts_total = self.attempts_total + tried
 
     def count_round(self, *, success: bool, outcomes: Mapping[Outcome, int]) -> None:
         """Count a sync round, and its objects by outcome."""

@@ -107,7 +107,7 @@ def _repairs(clusters: list[WatchedCluster]) -> Iterable[Metric]:
             faults.add_metric((*key, "open"), healing.get("open", 0) - given_up)
             faults.add_metric((*key, "given_up"), given_up)
             breaker.add_metric(key, float(healing.get("breaker") == "Open"))
-        for (kind, verdict), count in sorted(cluster.attempts.items()):
+        for (kind, verdict), count in sorted(cluster.attempts_total.items()):
             attempts.add_metric((*key, kind, verdict), count)
     return (faults, breaker, attempts)
 

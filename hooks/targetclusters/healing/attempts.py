@@ -35,12 +35,10 @@ from hooks.targetclusters.healing.task import (
     REPAIR_SECONDS,
     HealingTask,
 )
+from hooks.targetclusters.healing.text_lease import WRITE_RETRIES
 from hooks.targetclusters.healing.vm_lock import VmLock
 from hooks.targetclusters.health.model import Failure
 from hooks.targetclusters.outdated import is_changed
-
-#: How often it is tried to write down what became of an attempt.
-CLOSE_TRIES = 5
 
 
 class Doubt(Exception):
@@ -158,7 +156,7 @@ class Attempting:
             raise Doubt(GONE)
         return found
 
-    def check_tries(self, looked: Looked, again: float) -> None:
+    def check_vm(self, looked: Looked, again: float) -> None:
         """See that a VM may be repaired, whatever was tried on it before. Raises Doubt."""
         if not looked.url:
             return
@@ -282,7 +280,7 @@ def write_outcome(
         ending: returns a record as the attempt leaves it: a person may have begun anew meanwhile.
         seconds: for all that.
     """
-    for _ in range(CLOSE_TRIES):
+    for _ in range(WRITE_RETRIES):
         try:
             ended = ending(kept.journal.records[begun.key])
             return memory.journal.write(kept, kept.journal.with_record(ended), seconds)

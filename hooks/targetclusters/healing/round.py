@@ -134,7 +134,7 @@ class _RoundState:
             given_up=self.due.given_up,
             cannot=tuple(self.cannot),
             opening=self.opening,
-            attempts=tuple(self.attempts),
+            tried=tuple(self.attempts),
         )
 
     @contextmanager
@@ -215,7 +215,7 @@ class _RoundState:
             if healing.mode == "Plan":
                 self.planned[record.key] = f"{looked.repair} {looked.name}"
                 return None
-            self.attempting.check_tries(looked, journal.again)
+            self.attempting.check_vm(looked, journal.again)
             if clash := decide.find_clash(journal, looked.repair, looked.object_id):
                 raise Doubt(clash)
             self.attempting.check_current(record, looked.object_id)

@@ -14,6 +14,9 @@ from hooks.kube.client import Kube, NotFound
 from hooks.kube.objects import annotations, part
 from hooks.targetclusters.round_lease import LEASE
 
+#: How often a write is tried again while other processes write into the same Lease.
+WRITE_RETRIES = 5
+
 
 @dataclass(frozen=True)
 class TextLease:

@@ -13,43 +13,47 @@ from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, Kube, KubeError
 from hooks.names import ANNOTATION_HEALING_VMS
 from hooks.targetclusters.healing.plan.journal import Unreadable
-from hooks.targetclusters.healing.plan.tries import Tries, TriesByVm, read_tries, write_tries
-from hooks.targetclusters.healing.text_lease import TextLease
-
-#: How often it is tried to write what became of an attempt.
-_WRITE_TRIES = 5
+from hooks.targetclusters.healing.plan.vm_attempts import (
+    AttemptsByVm,
+    VmAttempts,
+    read_attempts,
+    write_attempts,
+)
+from hooks.targetclusters.healing.text_lease import WRITE_RETRIES, TextLease
 
 
 @dataclass(frozen=True)
-class KeptTries:
+class KeptAttempts:
     """What was tried on one VM, as its Lease has it."""
 
     lease: TextLease = field(repr=False)
     key: str
-    all: TriesByVm = field(repr=False)
+    all: AttemptsByVm = field(repr=False)
     version: str
 
     @property
-    def tries(self) -> Tries:
+    def attempts(self) -> VmAttempts:
         """Return what was tried on the VM."""
         return self.all.of(self.key)
 
-    def write(self, tries: Tries, now: float, deadline: Deadline) -> "KeptTries":
+    def write(self, attempts: VmAttempts, now: float, deadline: Deadline) -> "KeptAttempts":
         """Write what was tried in place of what was read. Raises Conflict, KubeError."""
-        everything = self.all.having(self.key, tries, now)
-        version = self.lease.write(write_tries(everything), self.version, deadline)
-        return KeptTries(self.lease, self.key, everything, version)
+        everything = self.all.having(self.key, attempts, now)
+        version = self.lease.write(write_attempts(everything), self.version, deadline)
+        return KeptAttempts(self.lease, self.key, everything, version)
 
-    def change(self, how: Callable[[Tries], Tries], now: float, deadline: Deadline) -> None:
+    def change(
+        self, how: Callable[[VmAttempts], VmAttempts], now: float, deadline: Deadline
+    ) -> None:
         """Change what was tried, whatever is written beside it; without success it stays."""
         kept = self
-        for _ in range(_WRITE_TRIES):
+        for _ in range(WRITE_RETRIES):
             try:
-                kept.write(how(kept.tries), now, deadline)
+                kept.write(how(kept.attempts), now, deadline)
             except Conflict:
                 try:
                     text, version = kept.lease.read(deadline)
-                    kept = KeptTries(kept.lease, kept.key, read_tries(text), version)
+                    kept = KeptAttempts(kept.lease, kept.key, read_attempts(text), version)
                 except (KubeError, Unreadable):
                     return
             except KubeError:
@@ -70,13 +74,13 @@ class VmLeases:
     own: Kube
     namespace: str
 
-    def read(self, url: str, vm_id: str, deadline: Deadline) -> KeptTries:
+    def read(self, url: str, vm_id: str, deadline: Deadline) -> KeptAttempts:
         """Return what was tried on a VM of a CloudStack. Raises KubeError, Unreadable."""
         digest = hashlib.sha256(f"{server_of(url)}\n{vm_id.lower()}".encode()).hexdigest()
         name = f"healing-vms-{digest[:2]}"
         lease = TextLease(self.own, self.namespace, name, ANNOTATION_HEALING_VMS, {})
         text, version = lease.read(deadline)
-        return KeptTries(lease, digest[2:18], read_tries(text), version)
+        return KeptAttempts(lease, digest[2:18], read_attempts(text), version)
 
 
 def server_of(url: str) -> str:

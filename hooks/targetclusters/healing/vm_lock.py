@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from hooks.cloudstack.operations import Outcome, Verdict
 from hooks.http.deadline import Deadline
 from hooks.kube.client import Conflict, KubeError
-from hooks.targetclusters.healing.plan import tries
+from hooks.targetclusters.healing.plan import vm_attempts
 from hooks.targetclusters.healing.plan.journal import Unreadable
-from hooks.targetclusters.healing.plan.tries import Tries
+from hooks.targetclusters.healing.plan.vm_attempts import VmAttempts
 from hooks.targetclusters.healing.task import CALL_SECONDS, REPAIR_SECONDS, HealingTask
-from hooks.targetclusters.healing.vm_leases import KeptTries
+from hooks.targetclusters.healing.text_lease import WRITE_RETRIES
+from hooks.targetclusters.healing.vm_leases import KeptAttempts
 from hooks.targetclusters.round_lease import is_over
-
-#: How often it is tried to write that a repair begins, while others write into the same Lease.
-TAKE_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -37,40 +35,44 @@ class VmLock:
         """Say why an attempt may not be made now; empty if it may. Raises KubeError, Unreadable."""
         return self._why_no_attempt(self._read(), again, self.task.clock())
 
-    def take(self, again: float) -> KeptTries | Outcome:
+    def take(self, again: float) -> KeptAttempts | Outcome:
         """Write down that an attempt begins; an outcome says why it may not."""
         return self._take(
             lambda kept, now: self._why_no_attempt(kept, again, now),
-            lambda tried, now: tries.begun(tried, self._by, now=now, until=now + REPAIR_SECONDS),
+            lambda tried, now: vm_attempts.begun(
+                tried, self._by, now=now, until=now + REPAIR_SECONDS
+            ),
         )
 
-    def take_for_start(self) -> KeptTries | Outcome:
+    def take_for_start(self) -> KeptAttempts | Outcome:
         """Write down that an owed start begins, which no number of attempts holds up."""
         return self._take(
-            lambda kept, now: tries.why_busy(self._own_view(kept), now=now),
-            lambda tried, now: tries.held(tried, self._by, until=now + REPAIR_SECONDS),
+            lambda kept, now: vm_attempts.why_busy(self._own_view(kept), now=now),
+            lambda tried, now: vm_attempts.held(tried, self._by, until=now + REPAIR_SECONDS),
         )
 
-    def free(self, taken: KeptTries, *, sent: bool) -> None:
+    def free(self, taken: KeptAttempts, *, sent: bool) -> None:
         """Write down that the repair has ended; what was surely not sent counts as no attempt."""
         seconds, now = Deadline(CALL_SECONDS), self.task.clock()
-        taken.change(lambda each: tries.ended(each, sent=sent), now, seconds)
+        taken.change(lambda each: vm_attempts.ended(each, sent=sent), now, seconds)
 
     @property
     def _by(self) -> str:
         return self.task.memory.holder
 
     def _take(
-        self, why_not: Callable[[KeptTries, float], str], begin: Callable[[Tries, float], Tries]
-    ) -> KeptTries | Outcome:
+        self,
+        why_not: Callable[[KeptAttempts, float], str],
+        begin: Callable[[VmAttempts, float], VmAttempts],
+    ) -> KeptAttempts | Outcome:
         problem = "others write about other VMs all the time"
-        for _ in range(TAKE_TRIES):
+        for _ in range(WRITE_RETRIES):
             now = self.task.clock()
             try:
                 kept = self._read()
                 if why := why_not(kept, now):
                     return Outcome(Verdict.BUSY, why)
-                return kept.write(begin(kept.tries, now), now, Deadline(CALL_SECONDS))
+                return kept.write(begin(kept.attempts, now), now, Deadline(CALL_SECONDS))
             except Conflict:
                 continue
             except (KubeError, Unreadable) as error:
@@ -78,17 +80,17 @@ class VmLock:
                 break
         return Outcome(Verdict.UNSENT, f"it cannot be written down: {problem}")
 
-    def _read(self) -> KeptTries:
+    def _read(self) -> KeptAttempts:
         """Read what was tried on the VM. Raises KubeError, Unreadable."""
         seconds = self.deadline.at_most(CALL_SECONDS)
         return self.task.memory.vms.read(self.url, self.vm, seconds)
 
-    def _why_no_attempt(self, kept: KeptTries, again: float, now: float) -> str:
-        return tries.why_not(self._own_view(kept), self.task.policy, again=again, now=now)
+    def _why_no_attempt(self, kept: KeptAttempts, again: float, now: float) -> str:
+        return vm_attempts.why_not(self._own_view(kept), self.task.policy, again=again, now=now)
 
-    def _own_view(self, kept: KeptTries) -> Tries:
+    def _own_view(self, kept: KeptAttempts) -> VmAttempts:
         """Return what was tried; a former process of this pod repairs nothing any more."""
-        tried = kept.tries
+        tried = kept.attempts
         if tried.by != self._by and is_over(tried.by, self._by):
-            return tries.ended(tried, sent=True)
+            return vm_attempts.ended(tried, sent=True)
         return tried

@@ -63,7 +63,7 @@ def decide(facts: Facts) -> HealingDecision:
     if latest is not None:
         recorded = before.get("lastTime")
         if not facts.is_counted(latest, recorded):
-            events = tuple(_attempt_event(attempt) for attempt in latest.attempts)
+            events = tuple(_attempt_event(attempt) for attempt in latest.tried)
         if recorded == moment(latest.started_at) or not facts.is_counted(latest, recorded):
             status = write_healing(latest, facts)
             condition = _with_owed(judge(latest), status)
@@ -197,7 +197,7 @@ def _until_due(facts: Facts) -> float | None:
         annotations(facts.cluster).get(names.ANNOTATION_HEAL_AGAIN), facts.now + CLOCK_SLACK
     )
     is_asked = latest.journal is not None and (again or 0.0) > latest.journal.again
-    if latest.generation != facts.generation or latest.attempts or is_asked:
+    if latest.generation != facts.generation or latest.tried or is_asked:
         return max(0.0, latest.seconds + ROUND_GAP - elapsed)
     opens = latest.opening.opens
     if latest.faults and opens is not None and opens <= facts.now:

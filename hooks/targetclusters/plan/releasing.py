@@ -50,7 +50,7 @@ def decide(facts: Facts) -> Release:
         return Release()
     if why := _why_in_vain(facts, latest):
         return _let_go(facts, latest, why)
-    pause = ROUND_GAP if latest.attempts else RETRY
+    pause = ROUND_GAP if latest.tried else RETRY
     wait = facts.healing.started + latest.seconds + pause - facts.monotonic
     return Release(max(0.0, min(facts.time_left, wait)), start=wait <= 0)
 

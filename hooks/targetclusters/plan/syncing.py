@@ -161,11 +161,11 @@ def _is_outdated(latest: SyncResult, facts: Facts) -> bool:
     return latest.generation != facts.generation or sources_changed or inventory_changed
 
 
-def _retry_after(latest: SyncResult, attempts: int) -> float:
+def _retry_after(latest: SyncResult, unfinished: int) -> float:
     """Return how many seconds after its start to retry what a round did not finish."""
     report = latest.report
     if report is None or report.error:
-        return latest.seconds + delay(attempts, first=FIRST_RETRY, longest=LAST_RETRY)
+        return latest.seconds + delay(unfinished, first=FIRST_RETRY, longest=LAST_RETRY)
     if not report.complete:
         return ROUND_GAP
     return float("inf") if report.resume_after is None else latest.seconds + report.resume_after
@@ -192,13 +192,13 @@ def _sync_status(facts: Facts) -> Json:
     report = latest.report
     progressing = report is not None and not report.complete and not report.error
     synced = report is not None and report.synced
-    attempts = before.get("attempts") or 0
+    unfinished = before.get("attempts") or 0
     sync: Json = {
         **{key: before[key] for key in ("lastSuccessTime", "objects") if key in before},
         "lastTime": moment(latest.started_at),
         "durationSeconds": round(latest.seconds, 3),
         "observedGeneration": latest.generation,
-        "attempts": 0 if synced else attempts if progressing else attempts + 1,
+        "attempts": 0 if synced else unfinished if progressing else unfinished + 1,
     }
     if synced:
         sync["lastSuccessTime"] = sync["lastTime"]

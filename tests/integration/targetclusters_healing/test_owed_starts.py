@@ -3,9 +3,9 @@
 import pytest
 
 from hooks.http.deadline import Deadline
-from hooks.targetclusters.healing.plan import tries
-from hooks.targetclusters.healing.plan.tries import Tries
-from hooks.targetclusters.healing.vm_leases import KeptTries, VmLeases
+from hooks.targetclusters.healing.plan import vm_attempts
+from hooks.targetclusters.healing.plan.vm_attempts import VmAttempts
+from hooks.targetclusters.healing.vm_leases import KeptAttempts, VmLeases
 from tests.integration.targetclusters_healing.farm import Ill
 from tests.integration.targetclusters_healing.life import NAMESPACE, Life, cloud_config, living
 
@@ -242,7 +242,7 @@ def test_a_deletion_without_anything_owed_makes_no_repair() -> None:
         assert not life.farm.repairs()
 
 
-def tried_on(life: Life) -> KeptTries:
+def tried_on(life: Life) -> KeptAttempts:
     """Read what was tried on the VM of n-001, for whatever TargetCluster."""
     leases, vm = VmLeases(life.own, "operators"), life.farm.patients["n-001"].vm_id
     return leases.read(life.farm.simulator.url, vm, Deadline(5.0))
@@ -254,7 +254,7 @@ def test_a_vm_that_another_target_cluster_repairs_is_started_after_that() -> Non
         life.live(2 * HOUR)
         life.farm.simulator.control.clear_faults()
         now, kept = life.clock.now, tried_on(life)
-        another = tries.begun(kept.tries, "another", now=now, until=now + 0.9 * HOUR)
+        another = vm_attempts.begun(kept.attempts, "another", now=now, until=now + 0.9 * HOUR)
         kept.write(another, now, Deadline(5.0))
         life.live(0.8 * HOUR)
         assert not runs(life)
@@ -265,14 +265,14 @@ def test_a_vm_that_another_target_cluster_repairs_is_started_after_that() -> Non
 def test_a_start_holds_its_vm_and_counts_as_no_attempt_on_it() -> None:
     with living(nodes=5, maxRetry=RETRIES) as life:
         stop_and_fail_to_start(life)
-        full = Tries(tuple(life.clock.now - each for each in range(9, 0, -1)))
+        full = VmAttempts(tuple(life.clock.now - each for each in range(9, 0, -1)))
         tried_on(life).write(full, life.clock.now, Deadline(5.0))
         control = life.farm.simulator.control
         control.clear_faults()
         control.fault("startVirtualMachine", "job-never-ends")
         sent = life.farm.sent("startVirtualMachine")
         assert life.live(HOUR, until=lambda: life.farm.sent("startVirtualMachine") > sent)
-        held = tried_on(life).tries
+        held = tried_on(life).attempts
         assert held.times == full.times
-        assert "being repaired" in tries.why_busy(held, now=life.clock.now)
+        assert "being repaired" in vm_attempts.why_busy(held, now=life.clock.now)
         life.restart()

@@ -320,7 +320,7 @@ class HealingResult:
         cannot: those that no repair is there for, as long as nobody changes something; by key.
         breaker: why nothing is repaired, as too many nodes are unhealthy; else empty.
         opening: whether a maintenance window is open.
-        attempts: what was tried.
+        tried: the attempts.
         only_owed: the TargetCluster was being deleted, so only starts that are owed were made.
     """
 
@@ -336,5 +336,5 @@ class HealingResult:
     cannot: tuple[str, ...] = ()
     breaker: str = ""
     opening: Opening = ALWAYS_OPEN
-    attempts: tuple[Attempt, ...] = ()
+    tried: tuple[Attempt, ...] = ()
     only_owed: bool = False

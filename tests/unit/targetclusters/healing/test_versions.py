@@ -17,7 +17,7 @@ from hooks.targetclusters.healing.plan.journal import (
 )
 from hooks.targetclusters.healing.plan.known_nodes import note_ready
 from hooks.targetclusters.healing.plan.model import Evidence, Fault, Journal, Record
-from hooks.targetclusters.healing.plan.tries import Tries, read_tries, write_tries
+from hooks.targetclusters.healing.plan.vm_attempts import VmAttempts, read_attempts, write_attempts
 from tests.targets.fake_cluster import node
 from tests.unit.targetclusters.healing.test_owed import POLICY
 
@@ -123,8 +123,8 @@ def test_a_field_that_is_known_and_holds_something_else_is_no_journal() -> None:
 
 def test_what_was_tried_on_a_vm_keeps_what_another_version_wrote() -> None:
     text = json.dumps({"vm-a": {"times": [NOW], "reason": "x"}, "vm-b": {"times": [], "more": 1}})
-    known = read_tries(text)
-    assert known.of("vm-a") == Tries((NOW,), unknown={"reason": "x"})
-    found = json.loads(write_tries(known.having("vm-c", Tries((NOW + 60,)), NOW + 60)))
+    known = read_attempts(text)
+    assert known.of("vm-a") == VmAttempts((NOW,), unknown={"reason": "x"})
+    found = json.loads(write_attempts(known.having("vm-c", VmAttempts((NOW + 60,)), NOW + 60)))
     assert found.keys() == {"vm-a", "vm-c"}
     assert found["vm-a"]["reason"] == "x"

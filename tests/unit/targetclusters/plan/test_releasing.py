@@ -46,7 +46,7 @@ def test_what_never_healed_owes_nothing() -> None:
         pytest.param(after(Journal()), Release(), id="nothing is owed"),
         pytest.param(after(OWED), Release(RETRY - 1), id="a start is owed"),
         pytest.param(
-            after(OWED, attempts=(Attempt("NodeNotReady", "n-1", "StartVM", "Done", ""),)),
+            after(OWED, tried=(Attempt("NodeNotReady", "n-1", "StartVM", "Done", ""),)),
             Release(0.0, start=True),
             id="one was made and another is owed",
         ),

@@ -23,7 +23,7 @@ MAX_TIMES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Tries:
+class VmAttempts:
     """What was tried on one VM, in epoch seconds.
 
     Attributes:
@@ -40,38 +40,38 @@ class Tries:
 
 
 @dataclass(frozen=True, slots=True)
-class TriesByVm:
+class AttemptsByVm:
     """What was tried on several VMs, by their keys."""
 
-    vms: Mapping[str, Tries] = field(default_factory=lambda: MappingProxyType({}))
+    vms: Mapping[str, VmAttempts] = field(default_factory=lambda: MappingProxyType({}))
 
-    def of(self, key: str) -> Tries:
+    def of(self, key: str) -> VmAttempts:
         """Return what was tried on a VM."""
-        return self.vms.get(key, Tries())
+        return self.vms.get(key, VmAttempts())
 
-    def having(self, key: str, tries: Tries, now: float) -> "TriesByVm":
+    def having(self, key: str, tried: VmAttempts, now: float) -> "AttemptsByVm":
         """Return them with what was tried on a VM, and without what an hour has passed over."""
         kept = {
             each: former
-            for each, former in {**self.vms, key: tries}.items()
+            for each, former in {**self.vms, key: tried}.items()
             if _is_busy(former, now)
             or (former.times and abs(now - former.times[-1]) < FORGET_AFTER)
         }
         return replace(self, vms=kept)
 
 
-def why_not(tries: Tries, policy: Policy, *, again: float, now: float) -> str:
+def why_not(tried: VmAttempts, policy: Policy, *, again: float, now: float) -> str:
     """Say why a VM is not to be repaired now; empty if it may be.
 
     Args:
-        tries: what was tried on it.
+        tried: what was tried on it.
         policy: the bounds.
         again: when a person asked to begin again, in epoch seconds.
         now: epoch seconds.
     """
-    if why := why_busy(tries, now=now):
+    if why := why_busy(tried, now=now):
         return why
-    counted = [at for at in tries.times if at > again and abs(now - at) < FORGET_AFTER]
+    counted = [at for at in tried.times if at > again and abs(now - at) < FORGET_AFTER]
     if not counted:
         return ""
     if len(counted) >= policy.max_retry:
@@ -84,45 +84,45 @@ def why_not(tries: Tries, policy: Policy, *, again: float, now: float) -> str:
     return ""
 
 
-def why_busy(tries: Tries, *, now: float) -> str:
+def why_busy(tried: VmAttempts, *, now: float) -> str:
     """Say whether a VM is being repaired now; empty if it is not."""
-    if not _is_busy(tries, now):
+    if not _is_busy(tried, now):
         return ""
     return "its VM is being repaired for another fault or TargetCluster"
 
 
-def _is_busy(tries: Tries, now: float) -> bool:
+def _is_busy(tried: VmAttempts, now: float) -> bool:
     # What a wrong clock wrote is further away than any repair takes, and holds nothing up.
-    return now < tries.busy_until < now + FORGET_AFTER
+    return now < tried.busy_until < now + FORGET_AFTER
 
 
-def begun(tries: Tries, by: str, *, now: float, until: float) -> Tries:
-    """Return the tries with one that a process begins now and ends by `until`."""
-    return replace(tries, times=(*tries.times, now)[-MAX_TIMES:], busy_until=until, by=by)
+def begun(tried: VmAttempts, by: str, *, now: float, until: float) -> VmAttempts:
+    """Return the attempts with one that a process begins now and ends by `until`."""
+    return replace(tried, times=(*tried.times, now)[-MAX_TIMES:], busy_until=until, by=by)
 
 
-def held(tries: Tries, by: str, *, until: float) -> Tries:
-    """Return the tries of a VM that a process works on until `until`, which is no new one."""
-    return replace(tries, busy_until=until, by=by)
+def held(tried: VmAttempts, by: str, *, until: float) -> VmAttempts:
+    """Return the attempts of a VM that a process works on until `until`, which is no new one."""
+    return replace(tried, busy_until=until, by=by)
 
 
-def ended(tries: Tries, *, sent: bool) -> Tries:
-    """Return the tries once the last has ended; what was surely not sent counts as none."""
-    return replace(tries, times=tries.times if sent else tries.times[:-1], busy_until=0.0, by="")
+def ended(tried: VmAttempts, *, sent: bool) -> VmAttempts:
+    """Return the attempts once the last has ended; what was surely not sent counts as none."""
+    return replace(tried, times=tried.times if sent else tried.times[:-1], busy_until=0.0, by="")
 
 
-def read_tries(text: str) -> TriesByVm:
+def read_attempts(text: str) -> AttemptsByVm:
     """Read what was tried; an empty text is nothing. Raises Unreadable."""
     if not text:
-        return TriesByVm()
+        return AttemptsByVm()
     try:
         found = msgspec.json.decode(text, type=dict[str, Json])
-        return TriesByVm({key: read_fields(each, Tries) for key, each in found.items()})
+        return AttemptsByVm({key: read_fields(each, VmAttempts) for key, each in found.items()})
     except msgspec.DecodeError as error:
         raise Unreadable(f"is no account of repairs: {error}") from None
 
 
-def write_tries(tries: TriesByVm) -> str:
+def write_attempts(tried: AttemptsByVm) -> str:
     """Write what was tried, the same text for the same content."""
-    written = {key: write_fields(each) for key, each in sorted(tries.vms.items())}
+    written = {key: write_fields(each) for key, each in sorted(tried.vms.items())}
     return msgspec.json.encode(written).decode()
