@@ -3,6 +3,7 @@
 from ipaddress import IPv4Address, IPv4Network
 
 from simulator.errors import ApiError
+from simulator.groups import SecurityGroup
 from simulator.model import (
     Account,
     Address,
@@ -26,6 +27,7 @@ from simulator.world import World
 
 DEFAULT_CIDR = IPv4Network("10.1.1.0/24")
 FIRST_VLAN = 100
+DEFAULT_GROUP = "default"
 SOURCE_STEP = 37  # between the addresses that internal load balancers get one after the other
 
 
@@ -82,6 +84,22 @@ def make_acl_item(world: World, acl: NetworkAclList, position: int) -> NetworkAc
     return world.acl_items.add(NetworkAclItem(item_id, number, "", now, acl, position))
 
 
+def make_group(
+    world: World, name: str, owner: Account, description: str | None = None
+) -> SecurityGroup:
+    """Make a security group without rules."""
+    group_id, number = world.identity("group", f"{owner.name}/{name}")
+    now = world.clock.now()
+    return world.groups.add(SecurityGroup(group_id, number, name, now, owner, description))
+
+
+def default_group(world: World, owner: Account) -> SecurityGroup:
+    """Return an account's group of VMs that ask for none; it is there with the account."""
+    found = (each for each in world.groups if each.account is owner and each.name == DEFAULT_GROUP)
+    text = "Default Security Group"
+    return next(found, None) or make_group(world, DEFAULT_GROUP, owner, text)
+
+
 def make_network(
     world: World, name: str, owner: Account, offering: NetworkOffering, zone: Zone
 ) -> Network:
@@ -105,7 +123,7 @@ def make_network(
 
 def implement(world: World, network: Network) -> None:
     """Implement a network for its first VM: it takes an address for source NAT, if it has none."""
-    if network.state == "Implemented":
+    if network.state in ("Implemented", "Setup"):
         return
     network.state = "Implemented"
     if not lacks_source_nat(world, network):

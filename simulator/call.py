@@ -14,6 +14,7 @@ from simulator.errors import (
     missing_parameter,
     unknown_entity,
 )
+from simulator.groups import SecurityGroup, SecurityGroupRule
 from simulator.jobs import Work
 from simulator.model import (
     Account,
@@ -31,7 +32,10 @@ from simulator.world import World
 
 MAX_PAGE_SIZE = 500
 #: What a caller may change only if it is the caller's; VMs are checked for more.
-OWNED = (KubernetesCluster, LoadBalancerRule, FirewallRule, PortForwardingRule, SslCertificate)
+OWNED = (
+    KubernetesCluster, LoadBalancerRule, FirewallRule, PortForwardingRule, SslCertificate,
+    SecurityGroup, SecurityGroupRule,
+)  # fmt: skip
 T = TypeVar("T")
 Answer = dict[str, Any]
 Handler = Callable[["Call"], Answer | Work]

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 import yaml
 
 from simulator.building import (
+    default_group,
     implement,
     make_acl_item,
     make_acl_list,
     make_cluster,
+    make_group,
     make_network,
     make_project,
     make_vm,
@@ -21,6 +23,7 @@ from simulator.building import (
     plug,
 )
 from simulator.clock import Clock
+from simulator.groups import SecurityGroup
 from simulator.model import (
     Account,
     Address,
@@ -51,6 +54,7 @@ TIER = (
 WITH_SOURCE_NAT = "DefaultIsolatedNetworkOfferingWithSourceNatService"
 FOR_VPC = "DefaultIsolatedNetworkOfferingForVpcNetworks"
 FOR_INTERNAL = f"{FOR_VPC}WithInternalLB"
+WITH_GROUPS = "DefaultSharedNetworkOfferingWithSGService"
 OFFERINGS = {
     WITH_SOURCE_NAT: ("Isolated", ISOLATED, False),
     "DefaultIsolatedNetworkOffering": ("Isolated", ("Dhcp", "Dns", "UserData"), False),
@@ -58,6 +62,7 @@ OFFERINGS = {
     f"{FOR_VPC}NoLB": ("Isolated", TIER, True),
     FOR_INTERNAL: ("Isolated", ("Lb", *TIER), True),
     "DefaultSharedNetworkOffering": ("Shared", ("Dhcp", "Dns", "UserData"), False),
+    WITH_GROUPS: ("Shared", ("Dns", "SecurityGroup", "UserData", "Dhcp"), False),
 }
 DEFAULT_LISTS = {
     "default_deny": ("Default Network ACL Deny All", "Deny"),
@@ -135,8 +140,8 @@ class _Loader:
         """Make everything."""
         known = {
             "zones", "accounts", "projects", "serviceofferings", "templates", "vpcs",
-            "networkacllists", "networks", "publicaddresses", "virtualmachines", "generate",
-            "kubernetesclusters", "expunge", "mixedports",
+            "networkacllists", "securitygroups", "networks", "publicaddresses", "virtualmachines",
+            "generate", "kubernetesclusters", "expunge", "mixedports",
         }  # fmt: skip
         for name in self._document:
             if name not in known:
@@ -150,6 +155,9 @@ class _Loader:
         self._load_addresses()
         self._load_vpcs()
         self._load_acl_lists()
+        for index, entry in enumerate(self._entries("securitygroups")):
+            owner = self._owner(f"securitygroups[{index}]", entry)
+            make_group(self._world, entry["name"], owner, entry.get("description"))
         self._load_networks()
         for index, entry in enumerate(self._entries("virtualmachines")):
             self._load_vm(f"virtualmachines[{index}]", entry)
@@ -164,8 +172,8 @@ class _Loader:
         for entry in self._entries("zones"):
             zone_id, number = self._world.identity("zone", entry["name"])
             public_network = self._world.identity("public network", entry["name"])[0]
-            udp = bool(entry.get("udp", False))
-            self._world.zones.add(Zone(zone_id, number, entry["name"], EPOCH, public_network, udp))
+            has = bool(entry.get("udp", False)), bool(entry.get("securitygroups", False))
+            self._world.zones.add(Zone(zone_id, number, entry["name"], EPOCH, public_network, *has))
         if not len(self._world.zones):
             raise self._error("zones", "a world needs at least one")
 
@@ -267,6 +275,8 @@ class _Loader:
             )
             zone, owner = self._zone(field, entry), self._owner(field, entry)
             network = make_network(self._world, entry["name"], owner, offering, zone)
+            if offering.guestiptype == "Shared" and owner.admin:
+                network.state = "Setup"
             if "vpc" in entry:
                 network.vpc = self._named(self._world.vpcs, f"{field}.vpc", entry["vpc"])
                 network.zone, network.account = network.vpc.zone, network.vpc.account
@@ -289,7 +299,17 @@ class _Loader:
             network = self._named(self._world.networks, f"{field}.networks", name)
             vm.zone = network.zone
             self._plug(vm, network, ip6=bool(entry.get("ip6", False)))
+        for name in entry.get("securitygroups", []):
+            self._group(f"{field}.securitygroups", owner, name).vms.append(vm)
+        if vm.zone.groups and "securitygroups" not in entry:
+            default_group(self._world, owner).vms.append(vm)
         return vm
+
+    def _group(self, field: str, owner: Account, name: str) -> SecurityGroup:
+        found = (each for each in self._world.groups if (each.account, each.name) == (owner, name))
+        if group := next(found, None):
+            return group
+        raise self._error(field, f"{name!r} does not exist")
 
     def _load_cluster(self, field: str, entry: Document) -> None:
         owner = self._owner(field, entry)

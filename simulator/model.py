@@ -63,10 +63,11 @@ class User(Entity):
 
 @dataclass(eq=False, slots=True)
 class Zone(Entity):
-    """A zone; `udp` means that the load balancer of its networks supports UDP."""
+    """A zone; `udp`: the load balancer of its networks supports UDP; `groups`: security groups."""
 
     public_network: str
     udp: bool = False
+    groups: bool = False
 
 
 @dataclass(eq=False, slots=True)

@@ -30,9 +30,11 @@ def terminates_tls(offering: NetworkOffering, version: Version) -> bool:
 
 
 def provider_of(name: str, offering: NetworkOffering, zone: Zone | None = None) -> str:
-    """Return who provides a service: a router, or the zone's load balancer that can do UDP."""
+    """Return who provides a service, such as a router, or the zone's load balancer for UDP."""
     if offering.forvpc:
         return "InternalLbVm" if offering.internal and name == "Lb" else "VpcVirtualRouter"
+    if name == "SecurityGroup":
+        return "SecurityGroupProvider"
     external = zone is not None and zone.udp and name == "Lb"
     return "ExternalLoadBalancer" if external else "VirtualRouter"
 

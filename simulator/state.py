@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from simulator.groups import SecurityGroup
 from simulator.jobs import DONE, PENDING
 from simulator.model import (
     Account,
@@ -39,6 +40,7 @@ def dump(world: World) -> dict[str, Any]:
         "loadbalancerrules": [dump_rule(rule) for rule in rules],
         "loadbalancers": [dump_rule(balancer) for balancer in internal],
         "firewallrules": [dump_firewall_rule(rule) for rule in world.firewall_rules],
+        "securitygroups": [dump_group(world, group) for group in world.groups],
         "portforwardingrules": [dump_forwarding(rule) for rule in world.forwarding_rules],
         "certificates": [dump_certificate(one) for one in world.certificates],
         "projects": [{"id": project.id, "name": project.name} for project in world.projects],
@@ -199,6 +201,30 @@ def dump_firewall_rule(rule: FirewallRule) -> dict[str, Any]:
         "state": rule.state,
         "tags": dict(rule.tags),
         **owner_of(rule.account),
+    }
+
+
+def dump_group(world: World, group: SecurityGroup) -> dict[str, Any]:
+    """Show a security group with its rules and the names of its VMs."""
+    return {
+        "id": group.id,
+        "name": group.name,
+        "rules": [
+            {
+                "id": rule.id,
+                "traffictype": rule.traffic,
+                "protocol": rule.protocol,
+                "startport": rule.ports[0],
+                "endport": rule.ports[1],
+                "cidr": rule.cidr,
+                "tags": dict(rule.tags),
+            }
+            for rule in world.group_rules
+            if rule.group is group
+        ],
+        "virtualmachines": [vm.name for vm in group.vms],
+        "tags": dict(group.tags),
+        **owner_of(group.account),
     }
 
 

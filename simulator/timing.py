@@ -13,7 +13,7 @@ from typing import Literal
 
 Kind = Literal[
     "address", "rule", "deletion", "firewall", "acl", "release", "assignment", "removal",
-    "stickiness", "certificate", "tags", "vm", "start", "stop", "forced stop", "reboot",
+    "group", "stickiness", "certificate", "tags", "vm", "start", "stop", "forced stop", "reboot",
     "forced reboot",
 ]  # fmt: skip
 
@@ -27,6 +27,7 @@ ALONE: dict[Kind, float] = {
     "release": 0.1,
     "assignment": 0.12,
     "removal": 0.12,
+    "group": 0.09,
     "stickiness": 0.16,
     "certificate": 0.14,
     "tags": 0.027,
@@ -48,6 +49,7 @@ CONFIGURED_MEMBER = 0.00123  # more for each member in the network's configurati
 REMOVED_MEMBER = 0.0023  # more for each member of the rule that one is removed from
 SAME_ADDRESS = 0.45  # more for each other write under way on the address
 SAME_NETWORK = 0.12  # more for each other write under way on the network
+SAME_GROUP = 2.5  # more for each other write under way on a security group
 SAME_OWNER = 5.0  # more for an address for each one that is being acquired for another network
 TOGETHER = 0.42  # more, as a share, for each other change of members under way
 TOGETHER_MEMBER = 0.0003  # and more for each member in the configuration
@@ -74,7 +76,8 @@ class Load:
 
     Attributes:
         kind: of the write.
-        network: whose rows it locks; for an address of a VPC without rules, the VPC.
+        network: whose rows it locks; for an address of a VPC without rules, the VPC; for a rule of
+            a security group, the group.
         owner: who owns the address that is acquired.
         rules: as many are deleted with an address.
         members: of those rules, or in the network's configuration after an assignment, or of the
@@ -142,6 +145,7 @@ class Timing:
         here = sum(busy.address == load.address for busy in writes.locked)
         cost = alone(load) + SAME_ADDRESS * here + SAME_NETWORK * (others - here)
         start = max([now, *(busy.end for busy in writes.locked)])
+        cost += SAME_GROUP * others if load.kind == "group" else 0
         cost += SAME_OWNER * self._acquired_elsewhere(load, now)
         owner = load.owner if load.kind == "address" else ""
         writes.locked.append(_Busy(start + cost, load.address, owner))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from simulator.clock import Clock
+from simulator.groups import SecurityGroup, SecurityGroupRule
 from simulator.jobs import Job, Jobs
 from simulator.model import (
     Account,
@@ -119,6 +120,8 @@ class World:
         self.acl_lists: Table[NetworkAclList] = Table()
         self.acl_items: Table[NetworkAclItem] = Table()
         self.networks: Table[Network] = Table(keep=True)
+        self.groups: Table[SecurityGroup] = Table()
+        self.group_rules: Table[SecurityGroupRule] = Table()
         self.vms: Table[VirtualMachine] = Table(keep=True)
         self.clusters: Table[KubernetesCluster] = Table(keep=True)
         self.addresses: Table[Address] = Table()
@@ -151,6 +154,8 @@ class World:
             "acl": self.acl_lists,
             "aclitem": self.acl_items,
             "network": self.networks,
+            "group": self.groups,
+            "grouprule": self.group_rules,
             "vm": self.vms,
             "kubernetescluster": self.clusters,
             "address": self.addresses,

@@ -90,6 +90,11 @@ def requested_target(call: Call) -> Target:
             "Please specify either zoneId, or networkId, or vpcId in the call"
         )
     owner = call.owner()
+    if zone.groups:
+        raise invalid(
+            f"Account name={owner.name} domain={owner.domain.name} doesn't have virtual networks "
+            f"in zone={zone.name}"
+        )
     own = [n for n in call.world.networks if n.account is owner and n.zone is zone]
     return Target(own[0] if len(own) == 1 else None, owner, zone)
 

@@ -20,7 +20,7 @@ def list_capabilities(call: Call) -> Answer:
     """Return the version, and what the installation permits its users."""
     return {
         "capability": {
-            "securitygroupsenabled": False,
+            "securitygroupsenabled": any(zone.groups for zone in call.world.zones),
             "dynamicrolesenabled": True,
             "cloudstackversion": f"{call.world.api_version}.0.0",
             "userpublictemplateenabled": True,
@@ -75,7 +75,7 @@ def view_zone(call: Call, zone: Zone) -> dict[str, Any]:
         "name": zone.name,
         **(private if call.account.admin else {}),
         "networktype": "Advanced",
-        "securitygroupsenabled": False,
+        "securitygroupsenabled": zone.groups,
         "allocationstate": "Enabled",
         "dhcpprovider": "VirtualRouter",
         "localstorageenabled": False,

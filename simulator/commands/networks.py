@@ -111,16 +111,18 @@ def delete_network(call: Call) -> Work:
 def list_networks(call: Call) -> Answer:
     """List networks, the newest first."""
     services = set(call.args.items("supportedservices"))
+    newest = list(reversed(list(call.world.networks)))
+    shared = [] if call.args.text("projectid") else [one for one in newest if is_shared(one)]
     found = [
         network
-        for network in call.visible(reversed(list(call.world.networks)))
+        for network in [*call.visible(newest), *shared]
         if call.selects("id", network)
         and call.selects("zoneid", network.zone)
         and call.selects("networkofferingid", network.offering)
         and call.equals("name", network.name)
         and call.equals("type", network.offering.guestiptype)
         and call.equals("traffictype", "Guest")
-        and call.equals("acltype", "Account")
+        and call.equals("acltype", "Domain" if is_shared(network) else "Account")
         and call.selects("vpcid", network.vpc)
         and ("forvpc" not in call.args or call.args.flag("forvpc") == (network.vpc is not None))
         and not call.args.flag("issystem")
@@ -154,8 +156,7 @@ def view_network(call: Call, network: Network) -> dict[str, Any]:
         "related": network.id,
         **private,
         "type": network.offering.guestiptype,
-        "acltype": "Account",
-        **view_owner(network.account),
+        **view_access(network),
         "service": [
             view_service(name, network.offering, network.zone, call.world.version)
             for name in network.offering.services
@@ -170,6 +171,20 @@ def view_network(call: Call, network: Network) -> dict[str, Any]:
         "created": timestamp(network.created),
         "hasannotations": False,
     }
+
+
+def is_shared(network: Network) -> bool:
+    """Tell whether a network is the administrator's, for all accounts of the domain."""
+    return network.offering.guestiptype == "Shared" and network.account.admin
+
+
+def view_access(network: Network) -> dict[str, Any]:
+    """Show whose a network is: a shared one is its domain's."""
+    owner = view_owner(network.account)
+    if not is_shared(network):
+        return {"acltype": "Account", **owner}
+    del owner["account"]
+    return {"acltype": "Domain", "subdomainaccess": True, **owner}
 
 
 def view_offering(offering: NetworkOffering) -> dict[str, Any]:
@@ -199,6 +214,6 @@ def network_domain(owner: Account) -> str:
 
 def usable_network(call: Call, network: Network) -> Network:
     """Return a network that the caller may put VMs into."""
-    if not call.may_use(network.account):
+    if not (is_shared(network) or call.may_use(network.account)):
         raise denied(f"Unable to use network with id= {network.id}, permission denied")
     return network

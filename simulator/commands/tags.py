@@ -22,6 +22,8 @@ KINDS = {
     "portforwardingrule": ("PortForwardingRule", "portforwardingrule"),
     "vpc": ("Vpc", "vpc"),
     "networkacl": ("NetworkACL", "aclitem"),
+    "securitygroup": ("SecurityGroup", "group"),
+    "securitygrouprule": ("SecurityGroupRule", "grouprule"),
 }
 OTHER_KINDS = frozenset({"template", "iso", "volume", "snapshot", "project"})
 #: Kinds that the server knows, and never tags.

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from simulator.building import make_vm, plug, unplug
-from simulator.call import Answer, Call
+from simulator.building import default_group, make_vm, plug, unplug
+from simulator.call import Answer, Call, describe
 from simulator.commands.limits import check_limit
 from simulator.commands.networks import network_domain, usable_network
 from simulator.commands.vm_changes import change, place, required_vm, touch
 from simulator.commands.vm_lists import view_vm
-from simulator.errors import ApiError, denied, invalid
+from simulator.errors import INTERNAL_ERROR, ApiError, denied, invalid
+from simulator.groups import SecurityGroup
 from simulator.jobs import Result, Work
 from simulator.model import (
     Account,
@@ -31,7 +32,7 @@ EXPUNGE_DENIED = "Account does not have permission for expunging."
     "displayname projectid:project account domainid:domain startvm:boolean ipaddress ip6address "
     "affinitygroupids:list affinitygroupnames:list hypervisor userdata~1048576 keypair group "
     "keypairs:list@4.17 diskofferingid:uuid size:integer rootdisksize:integer details:map "
-    "securitygroupids:list securitygroupnames:list iptonetworklist:map hostid:uuid keyboard "
+    "securitygroupids:group+ securitygroupnames:list iptonetworklist:map hostid:uuid keyboard "
     "macaddress password@4.19 userdataid:uuid@4.18 dynamicscalingenabled:boolean@4.16 "
     "bootmode@4.14 boottype@4.14",
     job="user.vm.DeployVMCmd",
@@ -44,6 +45,7 @@ def deploy_virtual_machine(call: Call) -> Work:
     assert offering is not None and template is not None and zone is not None  # noqa: S101, PT018
     owner = call.owner()
     networks = deploy_networks(call, owner)
+    groups = deploy_groups(call, owner, zone)
     check_limit(call.world, owner, "user_vm")
     name = call.args.text("name")
     check_name_free(call.world, name, networks)
@@ -51,6 +53,8 @@ def deploy_virtual_machine(call: Call) -> Work:
         call.world, name or f"VM-{call.world.number('name')}", call.user, offering, template
     )
     vm.account, vm.zone = owner, zone
+    for group in groups:
+        group.vms.append(vm)
     vm.displayname = call.args.text("displayname") or vm.name
     for network in networks:
         plug(call.world, vm, network)
@@ -74,6 +78,20 @@ def deploy_networks(call: Call, owner: Account) -> list[Network]:
     if len(own) != 1:
         raise invalid("More than 1 default Isolated networks are found; please specify networkIds")
     return own
+
+
+def deploy_groups(call: Call, owner: Account, zone: Zone) -> list[SecurityGroup]:
+    """Return the security groups of a new VM: those asked for, else the owner's default one."""
+    if not zone.groups:
+        return []
+    groups = call.args.entities("securitygroupids", SecurityGroup)
+    for group in groups:
+        if group.account is not owner:
+            raise denied(
+                f'Entity SecurityGroup {{"id":{group.number},"name":"{group.name}",'
+                f'"uuid":"{group.id}"}} and entity {describe(owner)} belong to different accounts'
+            )
+    return list(dict.fromkeys(groups)) or [default_group(call.world, owner)]
 
 
 def check_name_free(world: World, name: str | None, networks: list[Network]) -> None:
@@ -140,11 +158,21 @@ def check_scalable(vm: VirtualMachine, offering: ServiceOffering) -> None:
     "updateVirtualMachine",
     "id:vm! displayname name haenable:boolean group userdata~1048576 ostypeid:uuid "
     "isdynamicallyscalable:boolean details:map cleanupdetails:boolean instancename "
-    "securitygroupids:list securitygroupnames:list customid extraconfig",
+    "securitygroupids:group+ securitygroupnames:list customid extraconfig",
 )
 def update_virtual_machine(call: Call) -> Answer:
-    """Rename a VM, in any state."""
+    """Rename a VM, in any state; its security groups change only while it is stopped."""
     vm = required_vm(call)
+    groups = call.args.entities("securitygroupids", SecurityGroup)
+    for group in groups:
+        call.check_owner(group.account)
+    if groups and vm.state != "Stopped":
+        text = f"Failed to update VM, due to: VM {vm.id} must be stopped prior to update security"
+        raise ApiError(530, f"{text} groups" if call.account.admin else INTERNAL_ERROR)
+    if groups:
+        leave_groups(call.world, vm)
+    for group in dict.fromkeys(groups):
+        group.vms.append(vm)
     name = call.args.text("name")
     if name is not None and name != vm.name:
         check_name_free(call.world, name, [nic.network for nic in vm.nics])
@@ -215,8 +243,16 @@ def forget(world: World, vm: VirtualMachine) -> None:
     if vm.static_nat is not None:
         vm.static_nat.vm, vm.static_nat.guest, vm.static_nat = None, "", None
     vm.nics.clear()
+    leave_groups(world, vm)
     vm.tags.clear()
     world.vms.remove(vm)
+
+
+def leave_groups(world: World, vm: VirtualMachine) -> None:
+    """Take a VM out of its security groups."""
+    for group in world.groups:
+        if vm in group.vms:
+            group.vms.remove(vm)
 
 
 @command("expungeVirtualMachine", "id:vm!", job="admin.vm.ExpungeVMCmd")

@@ -5,6 +5,7 @@ from typing import Any
 from simulator.call import Answer, Call
 from simulator.clock import timestamp
 from simulator.errors import invalid
+from simulator.groups import SecurityGroup
 from simulator.model import Network, Nic, VirtualMachine, Vpc
 from simulator.registry import command
 from simulator.views import view_owner, view_tags
@@ -13,7 +14,7 @@ DETAILS = (
     "group", "nics", "stats", "secgrp", "tmpl", "servoff", "diskoff", "backoff", "iso", "volume",
     "min", "affgrp", "all",
 )  # fmt: skip
-EVERYTHING = frozenset({"nics", "tmpl", "servoff", "volume", "stats"})
+EVERYTHING = frozenset({"nics", "tmpl", "servoff", "volume", "stats", "secgrp"})
 UP = frozenset({"Running", "Stopping"})
 GONE = frozenset({"Destroyed", "Expunging"})
 
@@ -27,7 +28,7 @@ GONE = frozenset({"Destroyed", "Expunging"})
     "affinitygroupid:uuid forvirtualnetwork:boolean groupid:uuid haenable:boolean@4.15 "
     "hostid:uuid clusterid:uuid@4.16 isoid:uuid keypair podid:uuid "
     "retrieveonlyresourcecount:boolean showicon:boolean@4.16 storageid:uuid vpcid:vpc "
-    "backupofferingid:uuid@4.17 securitygroupid:uuid@4.15 userdata:boolean@4.18 "
+    "backupofferingid:uuid@4.17 securitygroupid:group@4.15 userdata:boolean@4.18 "
     "isvnf:boolean@4.19 arch@4.20",
 )
 def list_virtual_machines(call: Call) -> Answer:
@@ -59,6 +60,7 @@ def in_state(call: Call, vm: VirtualMachine) -> bool:
 
 def selected(call: Call, vm: VirtualMachine) -> bool:
     """Tell whether the filters select a VM."""
+    group = call.args.entity("securitygroupid", SecurityGroup)
     network, vpc = call.args.entity("networkid", Network), call.args.entity("vpcid", Vpc)
     return (
         call.equals("name", vm.name)
@@ -67,6 +69,7 @@ def selected(call: Call, vm: VirtualMachine) -> bool:
         and call.selects("serviceofferingid", vm.offering)
         and call.selects("templateid", vm.template)
         and call.selects("userid", vm.user)
+        and (group is None or vm in group.vms)
         and (network is None or any(nic.network is network for nic in vm.nics))
         and (vpc is None or any(nic.network.vpc is vpc for nic in vm.nics))
         and call.matches(vm.name, vm.displayname)
@@ -109,6 +112,7 @@ def view_vm(
         shown |= {"hostid": vm.host, "hostname": f"host-{vm.host[:8]}"}
     if up:
         shown["hostcontrolstate"] = "Enabled"
+    shown |= view_groups(call, vm) if "secgrp" in groups else {"securitygroup": []}
     for group, view in GROUPS.items():
         if group in groups:
             shown |= view(vm)
@@ -120,7 +124,6 @@ def view_system(vm: VirtualMachine, *, admin: bool) -> dict[str, Any]:
     """Show the system of a VM, and fields that are fixed, empty or for administrators."""
     return {
         "guestosid": vm.template.id,
-        "securitygroup": [],
         "hypervisor": vm.hypervisor,
         **({"instancename": vm.instancename, "displayvm": True} if admin else {}),
         "details": {},
@@ -165,6 +168,26 @@ def view_offering(vm: VirtualMachine) -> dict[str, Any]:
 def view_volume(_vm: VirtualMachine) -> dict[str, Any]:
     """Show the VM's root disk."""
     return {"rootdeviceid": 0, "rootdevicetype": "ROOT"}
+
+
+def view_groups(call: Call, vm: VirtualMachine) -> dict[str, Any]:
+    """Show the VM's security groups, without their rules."""
+    empty: dict[str, Any] = {"ingressrule": [], "egressrule": [], "tags": []}
+    return {
+        "securitygroup": [
+            view_group_name(group) | empty | {"virtualmachineids": []}
+            for group in call.world.groups
+            if vm in group.vms
+        ]
+    }
+
+
+def view_group_name(group: SecurityGroup) -> dict[str, Any]:
+    """Show a security group's id, name, description and account."""
+    owner = view_owner(group.account)
+    described = {} if group.description is None else {"description": group.description}
+    whose = {key: text for key, text in owner.items() if not key.startswith("domain")}
+    return {"id": group.id, "name": group.name, **described, **whose}
 
 
 def view_stats(_vm: VirtualMachine) -> dict[str, Any]:

@@ -27,6 +27,10 @@ REAL_URL = os.environ.get("CLOUDSTACK_URL")
 ON_VPC = pytest.mark.parametrize(
     "users", ["real" if REAL_URL else "vpc"], indirect=True, scope="session"
 )
+#: Marks tests that need security groups: they run on the world whose zone has them.
+ON_GROUPS = pytest.mark.parametrize(
+    "users", ["real" if REAL_URL else "groups"], indirect=True, scope="session"
+)
 #: Marks tests that need clusters that CloudStack manages: nobody makes one for them.
 ON_KUBERNETES = pytest.mark.parametrize(
     "users", ["real" if REAL_URL else "kubernetes"], indirect=True, scope="session"

@@ -1,6 +1,19 @@
 """Which contract test stands for which command: a row for every command of the simulator."""
 
 COVERED = {
+    "authorizeSecurityGroupEgress": (
+        "test_security_groups::test_what_vms_may_connect_to_is_authorised_alike"
+    ),
+    "authorizeSecurityGroupIngress": ("test_security_groups::test_what_is_wrong_fails_in_the_job"),
+    "createSecurityGroup": ("test_security_groups::test_a_group_is_made_at_once_and_its_name_once"),
+    "deleteSecurityGroup": ("test_security_groups::test_a_deleted_group_is_unknown_with_its_rules"),
+    "listSecurityGroups": ("test_security_groups::test_a_group_shows_its_vms_and_a_vm_its_groups"),
+    "revokeSecurityGroupEgress": (
+        "test_security_groups::test_what_vms_may_connect_to_is_authorised_alike"
+    ),
+    "revokeSecurityGroupIngress": (
+        "test_security_groups::test_a_revoked_rule_is_unknown_and_may_be_made_again"
+    ),
     "addVirtualMachinesToKubernetesCluster": (
         "test_kubernetes_clusters::test_the_vms_of_a_cluster_are_its_workers_and_its_control_plane"
     ),

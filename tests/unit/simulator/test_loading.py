@@ -18,7 +18,7 @@ networks: [{name: net-1, cidr: 10.1.1.0/24}]
 
 
 def test_the_worlds_that_come_along_have_names() -> None:
-    assert world_names() == ["kubernetes", "large", "small", "two-zones", "udp", "vpc"]
+    assert world_names() == ["groups", "kubernetes", "large", "small", "two-zones", "udp", "vpc"]
 
 
 def test_the_small_world_is_what_the_examples_count_on() -> None:
@@ -131,7 +131,7 @@ def test_a_world_of_ones_own_is_loaded_by_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "vms", "text"),
     [
-        ("nope", None, "known: kubernetes, large, small, two-zones, udp, vpc"),
+        ("nope", None, "known: groups, kubernetes, large, small, two-zones, udp, vpc"),
         ("small", 3, "generate: missing: this world has a fixed number of VMs"),
     ],
 )

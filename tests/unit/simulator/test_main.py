@@ -62,7 +62,7 @@ def test_a_taken_port_is_said_in_one_line(simulator: Simulator) -> None:
     [
         (
             ("--world", "nope"),
-            "world 'nope': No such file or directory; known: kubernetes, large, small",
+            "world 'nope': No such file or directory; known: groups, kubernetes, large, small",
         ),
         (("--api-version", "x"), "--api-version: 'x' is not a version such as 4.22"),
         (("--vms", "-1", "--world", "large"), "--vms: -1 is not a number of VMs"),

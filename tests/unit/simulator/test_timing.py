@@ -48,9 +48,14 @@ def members(each: int) -> Callable[[Timing], Start]:
     return start
 
 
+def group_rules(timing: Timing) -> Start:
+    return lambda _index, now: timing.plan(Load("group", "a group"), now)
+
+
 @pytest.mark.parametrize(
     ("start", "count", "together", "measured"),
     [
+        pytest.param(group_rules, 1, 1, 0.09, id="a rule of a security group"),
         pytest.param(rules, 10, 1, 1.2, id="10 rules in turn"),
         pytest.param(rules, 10, 2, 5.2, id="10 rules, two at once"),
         pytest.param(rules, 10, 4, 15.2, id="10 rules, four at once"),
