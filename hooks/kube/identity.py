@@ -35,6 +35,15 @@ class ClusterIdentity:
             return self.place == other.place
         return True if self.ca and other.ca else None
 
+    def is_confirmed_by(self, other: "ClusterIdentity") -> bool:
+        """Tell whether more than the UID, which any server can say, shows that both are one.
+
+        This is so too where of this one nothing but its UID is known.
+        """
+        if self.ca:
+            return self.ca == other.ca
+        return not self.place or self.place == other.place
+
     def completed_by(self, other: "ClusterIdentity") -> "ClusterIdentity":
         """Return this identity with what only the other, of the same cluster, knows."""
         uid, ca = self.uid or other.uid, self.ca or other.ca

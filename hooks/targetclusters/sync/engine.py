@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache
 
 from msgspec import structs
 
@@ -90,7 +90,10 @@ def sync_round(
     inventory as `recorded` applies it, and a later one does what it has no time for. Never raises
     for anything that the target does. The clock gives monotonic seconds.
     """
-    return _Round(Target(target, memory.kinds, deadline), task, memory, clock).run()
+    if claim := task.recorded.false_claim(task.cluster, task.owner.name):
+        return SyncReport((), task.recorded, complete=False, error=claim)
+    recorded = task.recorded.on(task.cluster)
+    return _Round(Target(target, memory.kinds, deadline), task, recorded, memory, clock).run()
 
 
 def delete_all(
@@ -111,7 +114,7 @@ def delete_all(
     report = sync_round(target, nothing, memory=memory, deadline=deadline, clock=clock)
     left, error = report.inventory, report.error
     if left.cluster.same_as(task.cluster) is False:
-        error = _OTHER_CLUSTER
+        error = error or _OTHER_CLUSTER
     elif not (error or report.complete):
         error = "the round's time was over"
     if not error and all(map(is_former_set, left.by_key.values())):
@@ -124,10 +127,11 @@ def delete_all(
 
 @dataclass
 class _Round:
-    """A round, and its results so far."""
+    """A round, and its results so far; `recorded` is what the inventory says of this cluster."""
 
     target: Target
     task: SyncTask
+    recorded: Inventory
     memory: SyncMemory
     clock: Monotonic
     resolved: ResolvedSet = field(default_factory=ResolvedSet)
@@ -137,11 +141,6 @@ class _Round:
     new_kinds: set[GroupKind] = field(default_factory=set)
     serve_until: Deadline | None = None
     asked_pause: float = 0.0
-
-    @cached_property
-    def recorded(self) -> Inventory:
-        """Return what the inventory says of this cluster."""
-        return self.task.recorded.on(self.task.cluster)
 
     def run(self) -> SyncReport:
         """Take all steps as far as the target allows, and report the results."""

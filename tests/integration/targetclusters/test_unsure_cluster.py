@@ -15,6 +15,7 @@ from tests.targets.own_cluster import OwnCluster
 from tools.api_server import ApiServer, RefusedError, Request, Store
 
 Answer = tuple[int, Json | str]
+FIRST = Authority()
 KINDS = {"configmaps": "ConfigMap", "namespaces": "Namespace", "nodes": "Node", "pods": "Pod"}
 RESOURCES = [
     {"name": name, "kind": kind, "namespaced": name in ("configmaps", "pods")}
@@ -137,3 +138,61 @@ def test_another_cluster_whose_uid_is_not_said_is_not_taken_for_the_former_one(
         go_on(driven, lambda: bool(driven.answers[-1].get("finalized")), deleting=True)
         assert (first.names(), other.names()) == ({"a", "b", "c"}, set())
         driven.operator.hook.close()
+
+
+@contextmanager
+def false_claim() -> Iterator[tuple[Driven, Target, Target, str]]:
+    """Lead from one cluster to another that comes to say the first one's UID.
+
+    Yields:
+        The TargetCluster, both clusters, and the first one's URL.
+    """
+    with serving("uid-a") as (url, first), serving("uid-b") as (other_url, other):
+        driven = watched(url, authority=FIRST)
+        own = driven.operator.own
+        assert isinstance(own, OwnCluster)
+        lead(own, other_url, Authority())
+        go_on(driven, lambda: other.names() == {"a", "b", "c"})
+        go_on(driven, lambda: driven.says("ClusterChanged") == "True ObjectsLeft")
+        for name in "ab":
+            own.remove("ConfigMap", name, NAMESPACE)
+        go_on(driven, lambda: other.names() == {"c"})
+        other.objects["/api/v1/namespaces/kube-system"]["metadata"]["uid"] = "uid-a"
+        go_on(driven, lambda: driven.says("ResourcesSynced") == "False Interrupted")
+        yield driven, first, other, url
+        driven.operator.hook.close()
+
+
+def listed(driven: Driven) -> dict[str, int]:
+    """Return how many objects each ConfigMap of the inventory lists."""
+    maps = ((each["metadata"]["name"], each["data"]["entries.jsonl"]) for each in driven.children)
+    return {name: text.count("\n") for name, text in maps}
+
+
+def test_a_cluster_that_says_anothers_uid_does_not_get_the_list_of_what_is_left_there() -> None:
+    with false_claim() as (driven, first, other, url):
+        (aside,) = listed(driven).keys() - {"example-inventory"}
+        assert f"from ConfigMap {aside}" in driven.condition("ResourcesSynced")["message"]
+        assert listed(driven) == {"example-inventory": 1, aside: 3}
+        assert (first.names(), other.names()) == ({"a", "b", "c"}, {"c"})
+        assert isinstance(driven.operator.own, OwnCluster)
+        lead(driven.operator.own, url, FIRST)
+        go_on(driven, lambda: first.names() == {"c"})
+        go_on(driven, lambda: driven.says("ResourcesSynced") == "True Synced")
+        assert "1 objects on uid-b" in driven.condition("ClusterChanged")["message"]
+
+
+def test_a_person_may_confirm_a_cluster_whose_authority_is_another() -> None:
+    with false_claim() as (driven, _, _, _):
+        (aside,) = (one for one in driven.children if "-of-" in one["metadata"]["name"])
+        for key in ("clusterCA", "clusterPlace"):
+            del aside["data"][key]
+        go_on(driven, lambda: driven.says("ResourcesSynced") == "True Synced")
+        assert "1 objects on uid-b" in driven.condition("ClusterChanged")["message"]
+
+
+def test_nothing_is_deleted_on_a_cluster_that_says_anothers_uid() -> None:
+    with false_claim() as (driven, first, other, _):
+        go_on(driven, lambda: bool(driven.answers[-1].get("finalized")), deleting=True)
+        assert (first.names(), other.names()) == ({"a", "b", "c"}, {"c"})
+        assert "the cluster says that it is uid-a" in said(driven)

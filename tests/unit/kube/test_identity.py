@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from hooks.kube.identity import ClusterIdentity
@@ -33,3 +35,22 @@ def test_where_neither_says_a_uid_the_authority_stands_for_the_cluster_wherever_
 
 def test_what_an_inventory_of_an_older_version_lacks_is_no_proof_of_another_cluster() -> None:
     assert ClusterIdentity("uid-1", "sha256:1").same_as(ClusterIdentity("", "sha256:1", "here"))
+
+
+@pytest.mark.parametrize(
+    ("known", "other", "is_confirmed"),
+    [
+        pytest.param(KNOWN, ClusterIdentity("uid-1", "sha256:1", "there"), True, id="authority"),
+        pytest.param(KNOWN, ClusterIdentity("uid-1", "sha256:2", "here"), False, id="another one"),
+        pytest.param(KNOWN, ClusterIdentity("uid-1", "", "here"), False, id="without authority"),
+        pytest.param(replace(KNOWN, ca=""), replace(KNOWN, ca=""), True, id="server"),
+        pytest.param(
+            replace(KNOWN, ca=""), ClusterIdentity("uid-1", "", "there"), False, id="elsewhere"
+        ),
+        pytest.param(ClusterIdentity("uid-1"), KNOWN, True, id="nothing but the UID is known"),
+    ],
+)
+def test_a_uid_is_confirmed_by_the_authority_and_without_one_by_the_server(
+    known: ClusterIdentity, other: ClusterIdentity, *, is_confirmed: bool
+) -> None:
+    assert known.is_confirmed_by(other) is is_confirmed

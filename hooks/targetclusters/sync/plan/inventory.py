@@ -27,6 +27,11 @@ MAX_PARTS = 5
 DATA_KEY = "entries.jsonl"
 #: The keys of a ConfigMap's data that say which cluster the objects are on: uid, ca and place.
 _CLUSTER = ("clusterUID", "clusterCA", "clusterPlace")
+_CLAIMED = (
+    "the cluster says that it is {}, which had another authority or server when the kubeconfig led "
+    "to it. If it is, remove clusterCA and clusterPlace from ConfigMap {}, and that counts again; "
+    "if not, correct the kubeconfig. Nothing is written there meanwhile"
+)
 #: Lines that are read of a ConfigMap, more than it can hold entries, and how many are named that
 #: are none: whoever may edit it can make it long.
 MAX_LINES = 20_000
@@ -169,6 +174,16 @@ class Inventory:
         back = next((one for one in self.set_aside if one.cluster.same_as(cluster)), Inventory())
         here = cluster.completed_by(back.cluster)
         return Inventory(back.parts, cluster=here, set_aside=self.set_aside)
+
+    def false_claim(self, cluster: ClusterIdentity, name: str) -> str:
+        """Say which inventory set aside has this cluster's UID and nothing else; empty for none.
+
+        A server can say any UID. `name` is the TargetCluster's.
+        """
+        for one in () if self.cluster.same_as(cluster) is not False else self.set_aside:
+            if one.cluster.same_as(cluster) and not one.cluster.is_confirmed_by(cluster):
+                return _CLAIMED.format(one.cluster, one.name_set_aside(name))
+        return ""
 
     @classmethod
     def from_config_maps(cls, config_maps: Iterable[Json]) -> "Inventory":

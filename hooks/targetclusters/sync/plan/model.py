@@ -106,6 +106,11 @@ class Owner:
         return f"{self.hub}/{self.cluster}"
 
     @property
+    def name(self) -> str:
+        """Return the TargetCluster's name."""
+        return self.cluster.partition("/")[2]
+
+    @property
     def selector(self) -> str:
         """Return the label selector by which the objects of this owner are listed."""
         return f"{names.LABEL_MEMBER_OF}={self.member}"
