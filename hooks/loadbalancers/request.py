@@ -3,7 +3,6 @@
 import ipaddress
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,6 +11,7 @@ from hooks.cloudstack.models.loadbalancing import TLS
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Reference
 from hooks.kube.services import CLEANUP_NAMESPACE, load_balancer_name
+from hooks.lazy import lazy
 from hooks.loadbalancers.endpoints import ENDPOINT_SLICES, EndpointNodes, EndpointSlice
 from hooks.loadbalancers.instances import INSTANCES, Instance
 from hooks.loadbalancers.recorded import Acquiring, RecordedStatus
@@ -272,12 +272,12 @@ class LoadBalancerRequest:
         claimed = self.recorded.claimed
         return claimed is not None and self.spec.address not in ("", claimed.ip)
 
-    @cached_property
+    @lazy
     def acquiring(self) -> Acquiring:
         """Return the record that a call acquires an address; an empty one if there is none."""
         return Acquiring.read(self.metadata.annotations.get(ANNOTATION_ACQUIRING, ""))
 
-    @cached_property
+    @lazy
     def candidates(self) -> tuple[Instance, ...]:
         """Return the nodes that may serve: in the stable node set, and matching the selector."""
         selector = self.spec.node_selector.items()
@@ -287,7 +287,7 @@ class LoadBalancerRequest:
             if each.observed.serves_load_balancers and selector <= each.metadata.labels.items()
         )
 
-    @cached_property
+    @lazy
     def _with_endpoints(self) -> tuple[Instance, ...]:
         """Return the candidates with a ready endpoint, else with one that is ending; perhaps none.
 
@@ -314,7 +314,7 @@ class LoadBalancerRequest:
         """Return the nodes that should serve: those with an endpoint where that matters."""
         return self._with_endpoints or self.candidates
 
-    @cached_property
+    @lazy
     def members(self) -> tuple[Instance, ...]:
         """Return the nodes that every rule should have: those that should serve, on the network."""
         return tuple(each for each in self.serving_nodes if each.is_on(self.network_id))
@@ -335,7 +335,7 @@ class LoadBalancerRequest:
         """Tell whether the network is given: by the address that we have, or by the Service."""
         return bool(self._address_network or self.spec.network)
 
-    @cached_property
+    @lazy
     def networks(self) -> tuple[str, ...]:
         """Return the ids of the nodes' networks, in the order in which one is chosen.
 
@@ -356,7 +356,7 @@ class LoadBalancerRequest:
 
         return tuple(sorted(nodes, key=rank, reverse=True))
 
-    @cached_property
+    @lazy
     def network_id(self) -> str:
         """Return the id of the members' network, empty if no node is on any.
 

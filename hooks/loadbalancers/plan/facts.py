@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Literal
 
 from hooks.cloudstack.models.account import Capabilities, ResourceLimit
@@ -13,6 +12,7 @@ from hooks.cloudstack.models.loadbalancing import (
     StickinessPolicy,
 )
 from hooks.cloudstack.models.network import Network, PublicIpAddress
+from hooks.lazy import lazy
 from hooks.loadbalancers.plan.actions import Action, Associate, Rerecord
 from hooks.loadbalancers.plan.certificate_facts import AskedCertificate, KnownCertificate
 from hooks.loadbalancers.plan.fingerprint import fingerprint
@@ -223,7 +223,7 @@ class Facts:
     seal_key: bytes = field(default=b"", repr=False)
     returning: Mapping[str, float] = field(default_factory=dict)
 
-    @cached_property
+    @lazy
     def owner(self) -> Owner:
         """Return the Service as its mark names it."""
         service = self.service
@@ -242,7 +242,7 @@ class Facts:
         )
         return replace(owner.with_history(self.state.addresses), sealed=sealed)
 
-    @cached_property
+    @lazy
     def own_ports(self) -> frozenset[PortKey]:
         """Return the ports at which rules of ours are."""
         return frozenset(port_key(each) for each in self.state.rules if self.owner.has_rule(each))
@@ -251,7 +251,7 @@ class Facts:
         """Return the facts without what is on other addresses."""
         return replace(self, state=self.state.on(address_id))
 
-    @cached_property
+    @lazy
     def fingerprint(self) -> str:
         """Return the fingerprint of the request."""
         return fingerprint(self.request)

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from math import inf
 
 from hooks.cloudstack.models.firewall import ALL_PORTS, TRANSPORTS, NetworkAcl
 from hooks.cloudstack.models.network import Network
+from hooks.lazy import lazy
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import GOING
 from hooks.loadbalancers.plan.ranges import covers
@@ -50,12 +50,12 @@ class TierList:
             facts.request.spec.internal,
         )
 
-    @cached_property
+    @lazy
     def denying(self) -> tuple[NetworkAcl, ...]:
         """Return the items by which others deny something."""
         return tuple(each for each in self.others if each.denies and each.state not in GOING)
 
-    @cached_property
+    @lazy
     def ends(self) -> Mapping[str, float]:
         """Return the number of the first item that denies a transport to everybody, or infinity."""
         found = dict.fromkeys(TRANSPORTS, inf)
@@ -64,7 +64,7 @@ class TierList:
                 found |= dict.fromkeys(_whole_transports(each), each.number or 0)
         return found
 
-    @cached_property
+    @lazy
     def admitting(self) -> tuple[NetworkAcl, ...]:
         """Return the items of people that admit clients before any denies something.
 
@@ -73,7 +73,7 @@ class TierList:
         first = min((each.number or 0 for each in self.denying), default=inf)
         return tuple(each for each in self.allowing if (each.number or 0) < first)
 
-    @cached_property
+    @lazy
     def allowing(self) -> tuple[NetworkAcl, ...]:
         """Return the items by which people admit clients.
 

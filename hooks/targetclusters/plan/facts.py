@@ -1,12 +1,12 @@
 """What is known of a TargetCluster when an answer is decided."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from hooks.http.bounded_json import Json
 from hooks.http.texts import join_names
 from hooks.kube.objects import part
 from hooks.kube.times import CLOCK_SLACK, moment, read_past, read_time
+from hooks.lazy import lazy
 from hooks.targetclusters.healing.plan.model import HealingResult
 from hooks.targetclusters.health.model import Failure, ProbeResult
 from hooks.targetclusters.plan.schedule import JobState, next_due
@@ -123,12 +123,12 @@ class Facts(TargetClusterRequest):
         last = read_past(recorded, self.now + CLOCK_SLACK)
         return last is not None and latest.started_at <= last
 
-    @cached_property
+    @lazy
     def inventory(self) -> Inventory:
         """Return the inventory as Metacontroller sent it."""
         return Inventory.from_config_maps(self.config_maps)
 
-    @cached_property
+    @lazy
     def unrecorded(self) -> Inventory | None:
         """Return the inventory that the last round wants recorded; None if it is, or is outdated.
 

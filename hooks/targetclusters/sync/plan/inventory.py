@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field, replace
-from functools import cached_property
 from itertools import accumulate
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from hooks.kube.identity import ClusterIdentity
 from hooks.kube.kinds import GroupKind
 from hooks.kube.objects import part
 from hooks.kube.patterns import API_VERSION, DNS_LABEL, KIND, name_problem
+from hooks.lazy import lazy
 
 #: Bytes up to which a ConfigMap takes new entries, as a request of Metacontroller holds them.
 PART_BYTES = 900_000
@@ -126,7 +126,7 @@ class Inventory:
     cluster: ClusterIdentity = field(default_factory=ClusterIdentity)
     set_aside: tuple["Inventory", ...] = ()
 
-    @cached_property
+    @lazy
     def by_key(self) -> Mapping[ObjectKey, InventoryEntry]:
         """Return all entries by their identity."""
         return {entry.key: entry for entries in self.parts for entry in entries}

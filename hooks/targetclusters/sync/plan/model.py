@@ -4,7 +4,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
@@ -13,6 +12,7 @@ from hooks import names
 from hooks.http.bounded_json import Json
 from hooks.kube.identity import ClusterIdentity
 from hooks.kube.kinds import Gvk
+from hooks.lazy import lazy
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry, ObjectKey
 from hooks.webhook.requests import NonEmpty, View
 
@@ -199,7 +199,7 @@ class DesiredSet:
     contents: str = ""
     leases: tuple[object, ...] = field(default=(), repr=False, compare=False)
 
-    @cached_property
+    @lazy
     def empty(self) -> frozenset[str]:
         """Return the empty sources, to look one up for each of many objects."""
         return frozenset(self.empty_sources)
