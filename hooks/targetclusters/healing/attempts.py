@@ -23,6 +23,7 @@ from hooks.targetclusters.healing.memory import HealingMemory
 from hooks.targetclusters.healing.nodes import get_node
 from hooks.targetclusters.healing.observing import Observation, is_away, read_cluster
 from hooks.targetclusters.healing.plan import decide, owed
+from hooks.targetclusters.healing.plan.control_plane import why_no_quorum
 from hooks.targetclusters.healing.plan.journal import Unreadable
 from hooks.targetclusters.healing.plan.model import Attempt, NodeState, PodsSeen, Record, Repair
 from hooks.targetclusters.healing.plan.pods import choose_pod, judge_pod
@@ -115,6 +116,8 @@ class Attempting:
         repair = decide.choose_repair(record, state)
         if repair is None:
             raise Doubt(f"in the state {state} nothing is done")
+        if why := why_no_quorum(record, repair, self.seen.evidence.nodes or ()):
+            raise Doubt(why)
         if missing := [each for each in COMMANDS[repair] if each in self.seen.missing]:
             raise Doubt(f"the CloudStack account may not call {missing[0]}")
         work = partial(carry_out, cloud.client, repair, object_id)

@@ -48,7 +48,7 @@ def test_a_wave_is_repaired_several_at_a_time() -> None:
 
 def test_one_node_of_the_control_plane_at_a_time_beside_others() -> None:
     with living(nodes=12, maxConcurrent=10) as life:
-        for name in ("n-001", "n-002", "n-003"):
+        for name in ("n-001", "n-002", "n-003", "n-006", "n-007"):
             life.farm.patients[name].unit = CONTROL_PLANE
         life.live(60)
         control = life.farm.simulator.control

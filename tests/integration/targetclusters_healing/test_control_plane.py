@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from hooks.http.bounded_json import Json
+from hooks.kube.times import timestamp
 from hooks.targetclusters.plan.healing import CHECK_EVERY
 from tests.integration.targetclusters_healing.farm import Ill
 from tests.integration.targetclusters_healing.life import NAMESPACE, Life, living
@@ -148,3 +149,38 @@ def test_no_node_is_rebooted_beside_one_whose_vm_was_started_just_now() -> None:
         stop(life, "n-002")
         assert life.live(HOUR, until=lambda: life.farm.sent("startVirtualMachine", "n-002") == 1)
         assert not life.live(60, until=lambda: bool(life.farm.sent("rebootVirtualMachine")))
+
+
+@pytest.mark.parametrize("why", ["new", "cordoned", "given up"])
+def test_no_node_is_rebooted_while_another_of_three_is_down_for_whatever_reason(why: str) -> None:
+    """Cluster API once replaced one while another was still coming up (its issue 9398)."""
+    with governed(*THREE, max_retry=1) as life:
+        other = life.farm.patients["n-003"]
+        if why == "new":
+            other.deleted = True
+            life.live(300)
+            other.deleted = False
+            other.unit["metadata"]["creationTimestamp"] = timestamp(life.clock.now)
+        elif why == "cordoned":
+            other.unit["spec"] = {"unschedulable": True}
+        life.farm.fall("n-003", Ill.BROKEN)
+        life.live(15 * 60)
+        before = life.farm.repairs()
+        assert before == ({"reboot n-003": 1} if why == "given up" else {})
+        life.farm.fall("n-001", Ill.HUNG)
+        life.live(4 * 60 if why == "new" else HOUR)
+        assert life.farm.repairs() == before
+        if why != "new":
+            assert "cost the quorum" in life.fault("n-001")["waits"]
+        life.farm.recover("n-003")
+        assert life.live(HOUR, until=lambda: life.farm.patients["n-001"].ready)
+        assert life.farm.repairs() == {**before, "reboot n-001": 1}
+
+
+def test_a_stopped_member_is_started_though_another_is_down() -> None:
+    with governed(*THREE) as life:
+        life.farm.patients["n-003"].unit["spec"] = {"unschedulable": True}
+        life.farm.fall("n-003", Ill.BROKEN)
+        life.farm.vm("n-001", "Stopped")
+        assert life.live(HOUR, until=lambda: life.farm.patients["n-001"].ready)
+        assert life.farm.repairs() == {"start n-001": 1}

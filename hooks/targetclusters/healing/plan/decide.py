@@ -27,6 +27,7 @@ from hooks.http.backoff import delay
 from hooks.http.texts import shorten
 from hooks.kube.times import CLOCK_SLACK
 from hooks.names import ANNOTATION_HEAL
+from hooks.targetclusters.healing.plan.control_plane import why_not_beside
 from hooks.targetclusters.healing.plan.known_nodes import mark, note_ready, read_marks
 from hooks.targetclusters.healing.plan.model import (
     REPAIRS,
@@ -208,7 +209,7 @@ def next_due(journal: Journal, faults: Iterable[Fault], policy: Policy, *, now: 
             _why_wait(fault, record, policy, now)
             or _is_strange(fault, known)
             or _behind_cluster(fault, journal, policy, now)
-            or _beside(record, journal, policy, now)
+            or why_not_beside(record, journal, policy, now)
         ):
             waits[fault.key] = why
         elif len(busy) >= policy.max_concurrent:
@@ -314,20 +315,6 @@ def _why_wait(fault: Fault, record: Record, policy: Policy, now: float) -> str:
     # What a wrong clock wrote is further away than the longest pause, and holds nothing up.
     if now < record.next_try <= now + policy.longest:
         return "the next attempt is not due yet"
-    return ""
-
-
-def _beside(record: Record, journal: Journal, policy: Policy, now: float) -> str:
-    """Say whether another node of the control plane is being repaired, or not ready since."""
-    if not record.control_plane:
-        return ""
-    for other in journal.records.values():
-        was_stopped = other.kind == "ControlPlaneStopped"  # it boots when the cluster answers
-        if (other.control_plane or was_stopped) and other.key != record.key:
-            is_due_later = now < other.next_try <= now + policy.longest
-            is_there = other.since is not None or was_stopped
-            if other.by or (is_there and other.attempts and is_due_later):
-                return f"the control plane node {other.object} is being repaired"
     return ""
 
 

@@ -6,62 +6,27 @@ from typing import Any
 import pytest
 
 from hooks.targetclusters.healing.plan import bounds, decide
-from hooks.targetclusters.healing.plan.journal import Unreadable, read_journal, write_journal
-from hooks.targetclusters.healing.plan.known_nodes import note_ready
+from hooks.targetclusters.healing.plan.journal import write_journal
 from hooks.targetclusters.healing.plan.model import (
     Evidence,
     Journal,
-    Machine,
-    NodeState,
-    Policy,
     Record,
     Repair,
 )
 from hooks.targetclusters.request import IntOrPercent
-
-NOW = 1_800_000_000.0
-MINUTE = 60.0
-GAP = 10 * MINUTE
-POLICY = Policy(3, 5 * MINUTE, 5 * MINUTE, 30 * MINUTE, IntOrPercent("40%"), 20 * MINUTE, GAP)
-
-
-def node(name: str, *, ready: bool = False, **fields: Any) -> NodeState:
-    return NodeState(name, f"uid-of-{name}", ready, **fields)
-
-
-def down(*names: str, of: int = 10, **fields: Any) -> Evidence:
-    """Return evidence of nodes that are not ready, of so many."""
-    well = [node(f"well-{number}", ready=True) for number in range(of - len(names))]
-    return Evidence((*(node(name, **fields) for name in names), *well))
-
-
-def knowing(evidence: Evidence) -> Journal:
-    """Return the journal of who has seen all the nodes Ready."""
-    well = [replace(each, is_ready=True) for each in evidence.nodes or ()]
-    return Journal(known=note_ready(Journal(), Evidence(tuple(well)), NOW))
-
-
-def seen(evidence: Evidence, journal: Journal | None = None, *, at: float = NOW) -> Journal:
-    faults, journal = decide.find_faults(evidence), journal or knowing(evidence)
-    return decide.remember(journal, evidence, faults, decide.Look(at, GAP))
-
-
-def watched(evidence: Evidence, journal: Journal, *, start: float, end: float) -> Journal:
-    """Look every five minutes."""
-    while start <= end:
-        journal, start = seen(evidence, journal, at=start), start + 5 * MINUTE
-    return journal
-
-
-def due(evidence: Evidence, journal: Journal, *, at: float, policy: Policy = POLICY) -> list[str]:
-    faults = decide.find_faults(evidence)
-    return [each.object for each in decide.next_due(journal, faults, policy, now=at).records]
-
-
-def tried(journal: Journal, name: str, *, at: float, sent: bool = True) -> Journal:
-    record = journal.records[f"NodeNotReady/{name}"]
-    begun = replace(decide.begin(record, "RebootVM", POLICY, now=at), by="me", vm=f"vm-{name}")
-    return journal.with_record(decide.with_outcome(begun, "done", POLICY, sent=sent, now=at))
+from tests.unit.targetclusters.healing.looks import (
+    GAP,
+    MINUTE,
+    NOW,
+    POLICY,
+    down,
+    due,
+    node,
+    opened,
+    seen,
+    tried,
+    watched,
+)
 
 
 @pytest.mark.parametrize(
@@ -100,41 +65,6 @@ def test_the_state_of_the_cluster_decides(state: str, repair: str | None) -> Non
     assert decide.choose_repair(Record("ClusterNotRunning", "c"), state) == repair
     faults = decide.find_faults(Evidence(cluster_state=state, cluster_id="c"))
     assert [fault.key for fault in faults] == ["ClusterNotRunning/c"] * bool(repair)
-
-
-@pytest.mark.parametrize("state", ["Running", "Starting", "Stopping", "Error", "gone"])
-def test_a_control_plane_that_is_not_stopped_is_left_alone(state: str) -> None:
-    assert decide.choose_repair(Record("ControlPlaneStopped", "a"), state) is None
-    assert decide.choose_repair(Record("ControlPlaneStopped", "a"), "Stopped") == "StartVM"
-
-
-@pytest.mark.parametrize(
-    ("service", "found"),
-    [
-        ("Running", ["ControlPlaneStopped/a"]),
-        ("Alert", ["ClusterNotRunning/c"]),
-        ("Stopped", ["ClusterNotRunning/c"]),
-    ],
-)
-def test_the_kubernetes_service_goes_before_its_vms(service: str | None, found: list[str]) -> None:
-    evidence = Evidence(None, service, "c", stopped=(Machine("a", "vm-a"),))
-    assert [fault.key for fault in decide.find_faults(evidence)] == found
-
-
-@pytest.mark.parametrize("service", [None, "Starting", "Stopping", "Upgrading"])
-def test_what_the_kubernetes_service_may_be_working_on_is_left_alone(service: str | None) -> None:
-    evidence = Evidence(None, service, "c", stopped=(Machine("a", "vm-a"),))
-    [fault] = decide.find_faults(evidence)
-    assert (fault.kind, bool(fault.why_not)) == ("ControlPlaneStopped", True)
-    [fault] = decide.find_faults(replace(evidence, cluster_state=None, cluster_id=""))
-    assert fault.why_not == ""
-
-
-def test_what_is_remembered_besides_faults_stays() -> None:
-    journal = Journal(machines=(Machine("a", "vm-a"),), place="here")
-    kept = seen(down("b"), journal).with_record(Record("NodeNotReady", "c"))
-    assert (kept.machines, kept.place) == (journal.machines, "here")
-    assert read_journal(write_journal(kept)) == kept
 
 
 def test_a_node_is_due_after_its_timeout_from_first_sight() -> None:
@@ -245,48 +175,6 @@ def test_a_new_node_has_time_to_become_ready() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "why"),
-    [
-        ("Running", ""),
-        ("Alert", "to be started first"),
-        ("Stopped", "the Kubernetes Service cluster is Stopped"),
-        ("Scaling", "the Kubernetes Service cluster is Scaling"),
-        ("Upgrading", "is Upgrading"),
-        ("Destroying", "is Destroying"),
-        ("Whatever", "is Whatever"),
-        (None, "is not known"),
-    ],
-)
-def test_nodes_wait_while_the_kubernetes_service_works(state: str | None, why: str) -> None:
-    evidence = replace(down("a"), cluster_id="c", cluster_state=state)
-    journal, faults = seen(evidence), decide.find_faults(evidence)
-    found = decide.next_due(journal, faults, POLICY, now=NOW + 5 * MINUTE)
-    assert why in found.waits.get("NodeNotReady/a", "")
-    assert [each.kind for each in found.records if each.object == "a"] == ["NodeNotReady"] * (
-        not why
-    )
-
-
-def test_nodes_do_not_wait_for_ever_for_a_start_that_is_not_made() -> None:
-    alert = replace(down("a"), cluster_id="c", cluster_state="Alert")
-    journal = watched(alert, seen(alert), start=NOW, end=NOW + 40 * MINUTE)
-    assert due(alert, journal, at=NOW + 34 * MINUTE) == ["c"]
-    assert due(alert, journal, at=NOW + 35 * MINUTE) == ["c", "a"]
-
-
-def test_nodes_wait_after_their_cluster_was_started() -> None:
-    alert = replace(down("a"), cluster_id="c", cluster_state="Alert")
-    journal, now = seen(alert), NOW + 5 * MINUTE
-    cluster = journal.records["ClusterNotRunning/c"]
-    begun = decide.begin(cluster, "StartCluster", POLICY, now=now)
-    journal = journal.with_record(decide.with_outcome(begun, "done", POLICY, sent=True, now=now))
-    running = replace(alert, cluster_state="Running")
-    journal = seen(running, journal, at=now + MINUTE)
-    assert due(running, journal, at=now + 5 * MINUTE - 1) == []
-    assert due(running, journal, at=now + 5 * MINUTE) == ["a"]
-
-
-@pytest.mark.parametrize(
     ("fields", "is_due"),
     [
         pytest.param({}, True, id="as it was"),
@@ -380,12 +268,6 @@ def test_an_open_attempt_holds_everything_up() -> None:
     assert journal.records["NodeNotReady/a"].attempts == 1
 
 
-def opened(journal: Journal, name: str, *, at: float, **fields: Any) -> Journal:
-    record = journal.records[f"NodeNotReady/{name}"]
-    begun = decide.begin(record, "RebootVM", POLICY, now=at)
-    return journal.with_record(replace(begun, by="another", vm=f"vm-{name}", **fields))
-
-
 @pytest.mark.parametrize(("most", "left"), [(1, []), (2, ["b", "c"]), (3, ["b", "c"])])
 def test_as_many_repairs_run_at_once_as_said(most: int, left: list[str]) -> None:
     evidence, policy = down("a", "b", "c"), replace(POLICY, max_concurrent=most)
@@ -393,14 +275,6 @@ def test_as_many_repairs_run_at_once_as_said(most: int, left: list[str]) -> None
     assert due(evidence, journal, at=now, policy=policy) == left
     journal = opened(journal, "b", at=NOW)
     assert due(evidence, journal, at=now, policy=policy) == (["c"] if most == 3 else [])
-
-
-def test_a_control_plane_node_waits_for_one_that_is_ready_already_while_its_repair_runs() -> None:
-    evidence, policy = down("a", "b", control_plane=True), replace(POLICY, max_concurrent=5)
-    journal = opened(seen(evidence), "a", at=NOW)
-    recovered = down("b", control_plane=True)
-    journal = seen(recovered, journal, at=NOW + MINUTE)
-    assert due(recovered, journal, at=NOW + 3600, policy=policy) == []
 
 
 @pytest.mark.parametrize(
@@ -424,16 +298,6 @@ def test_nothing_is_repaired_twice_at_once(
 def test_a_node_that_is_to_be_left_alone_is(field: str) -> None:
     evidence = down("a", **{field: True})
     assert due(evidence, seen(evidence), at=NOW + 3600) == []
-
-
-def test_never_two_control_plane_nodes_at_once() -> None:
-    evidence = down("a", "b", control_plane=True)
-    journal, now = seen(evidence), NOW + 5 * MINUTE
-    assert due(evidence, journal, at=now) == ["a", "b"]
-    journal = tried(journal, "a", at=now)
-    assert due(evidence, journal, at=now + MINUTE) == []
-    journal = seen(down("b", control_plane=True), journal, at=now + MINUTE)
-    assert due(down("b", control_plane=True), journal, at=now + MINUTE) == ["b"]
 
 
 @pytest.mark.parametrize(
@@ -468,26 +332,3 @@ def test_a_person_begins_again_once_for_each_later_time() -> None:
     for late in (NOW + 30, NOW, 0.0):
         assert asked(more, late).records["NodeNotReady/a"].attempts == 1
     assert asked(more, NOW + 31).records["NodeNotReady/a"].attempts == 0
-
-
-def test_the_journal_stays_small_and_keeps_what_was_tried() -> None:
-    many = [f"n-{number:04}" for number in range(2 * decide.MAX_RECORDS)]
-    journal = tried(seen(down("zzz")), "zzz", at=NOW)
-    journal = seen(down("zzz", *many, of=5000), journal, at=NOW + 60)
-    assert len(journal.records) == decide.MAX_RECORDS
-    assert journal.records["NodeNotReady/zzz"].attempts == 1
-    assert len(write_journal(journal)) < 200_000
-
-
-def test_a_journal_is_read_as_it_was_written() -> None:
-    journal = replace(tried(seen(down("a", "b")), "a", at=NOW), again=NOW)
-    assert read_journal(write_journal(journal)) == journal
-    assert read_journal("") == Journal()
-
-
-@pytest.mark.parametrize(
-    "text", ["{", "[]", "{}", '{"records": [{}]}', '{"records": [1]}', '{"records": 1}']
-)
-def test_what_is_no_journal_is_none_that_is_empty(text: str) -> None:
-    with pytest.raises(Unreadable):
-        read_journal(text)

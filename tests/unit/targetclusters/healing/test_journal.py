@@ -2,15 +2,23 @@
 
 from dataclasses import replace
 
+import pytest
+
 from hooks.targetclusters.healing.machines import MAX_MACHINES
 from hooks.targetclusters.healing.nodes import MAX_NODES, read_node
 from hooks.targetclusters.healing.plan import decide
 from hooks.targetclusters.healing.plan.decide import MAX_OUTCOME, MAX_RECORDS
-from hooks.targetclusters.healing.plan.journal import MAX_BYTES, read_journal, write_journal
+from hooks.targetclusters.healing.plan.journal import (
+    MAX_BYTES,
+    Unreadable,
+    read_journal,
+    write_journal,
+)
 from hooks.targetclusters.healing.plan.known_nodes import note_ready, read_marks
 from hooks.targetclusters.healing.plan.model import Evidence, Journal, Machine, NodeState, Record
 from hooks.targetclusters.healing.pods import read_pod
 from tests.targets.fake_cluster import node
+from tests.unit.targetclusters.healing.looks import down, seen, tried
 
 NOW = 1_800_000_000.123456
 #: What Kubernetes takes in all annotations of an object.
@@ -92,3 +100,33 @@ def test_a_full_journal_forgets_no_attempt_for_a_new_fault() -> None:
     later = decide.remember(full, evidence, faults, decide.Look(NOW + 60, 600.0))
     assert later.records.keys() == full.records.keys()
     assert all(each.attempts == 100 for each in later.records.values())
+
+
+def test_the_journal_stays_small_and_keeps_what_was_tried() -> None:
+    many = [f"n-{number:04}" for number in range(2 * decide.MAX_RECORDS)]
+    journal = tried(seen(down("zzz")), "zzz", at=NOW)
+    journal = seen(down("zzz", *many, of=5000), journal, at=NOW + 60)
+    assert len(journal.records) == decide.MAX_RECORDS
+    assert journal.records["NodeNotReady/zzz"].attempts == 1
+    assert len(write_journal(journal)) < 200_000
+
+
+def test_a_journal_is_read_as_it_was_written() -> None:
+    journal = replace(tried(seen(down("a", "b")), "a", at=NOW), again=NOW)
+    assert read_journal(write_journal(journal)) == journal
+    assert read_journal("") == Journal()
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"records": [{}]}', '{"records": [1]}', '{"records": 1}']
+)
+def test_what_is_no_journal_is_none_that_is_empty(text: str) -> None:
+    with pytest.raises(Unreadable):
+        read_journal(text)
+
+
+def test_what_is_remembered_besides_faults_stays() -> None:
+    journal = Journal(machines=(Machine("a", "vm-a"),), place="here")
+    kept = seen(down("b"), journal).with_record(Record("NodeNotReady", "c"))
+    assert (kept.machines, kept.place) == (journal.machines, "here")
+    assert read_journal(write_journal(kept)) == kept

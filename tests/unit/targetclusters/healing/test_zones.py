@@ -5,7 +5,7 @@ from dataclasses import replace
 from hooks.targetclusters.healing.plan import bounds, decide
 from hooks.targetclusters.healing.plan.model import Evidence, Fault, Journal, NodeState, Policy
 from hooks.targetclusters.request import IntOrPercent
-from tests.unit.targetclusters.healing.test_decide import MINUTE, NOW, POLICY, knowing, node
+from tests.unit.targetclusters.healing.looks import MINUTE, NOW, POLICY, knowing, node
 
 
 def zone(name: str, *, ready: bool, of: int) -> list[NodeState]:
