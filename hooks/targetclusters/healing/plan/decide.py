@@ -48,7 +48,7 @@ FORGET_AFTER = 3600.0
 MAX_RECORDS = 256
 #: Characters of an outcome.
 MAX_OUTCOME = 200
-#: Seconds after which it is written again that a fault is looked for, or held.
+#: Seconds after which it is written again that a fault is looked for.
 NOTE_EVERY = 60.0
 #: States of a Kubernetes Service cluster that a start may help.
 _STARTABLE = ("Stopped", "Alert")
@@ -307,8 +307,6 @@ def _why_wait(fault: Fault, record: Record, policy: Policy, now: float) -> str:
     if created is not None and now - created < policy.startup_timeout:
         return "the node was registered less than startupTimeout ago"
     since = max(seen, record.held_until)
-    if fault.changed is not None and fault.changed <= now + CLOCK_SLACK:
-        since = max(since, fault.changed)
     is_pod = fault.kind == "PodNotReady"
     if now - since < (policy.pod_timeout if is_pod else policy.node_timeout):
         return f"it is there for less than {'podTimeout' if is_pod else 'nodeTimeout'}"
@@ -362,16 +360,18 @@ def _noted(record: Record, fault: Fault | None, look: Look) -> Record:
     if fault is None:
         gone_since = now if is_gap or record.gone_since is None else record.gone_since
         return replace(record, since=None, gone_since=gone_since, seen_at=seen_at)
-    since = now if is_gap or record.since is None else record.since
-    held = record.held_until
-    if fault.why_not and not 0 <= now - held < NOTE_EVERY:
-        held = now
+    # The cluster's clock may be another than ours: only that it tells another time says something.
+    has_changed = record.changed is not None and fault.changed != record.changed
+    since = now if is_gap or has_changed or record.since is None else record.since
+    is_let_go = record.is_held and not fault.why_not
     return replace(
         record,
         since=since,
         gone_since=None,
         seen_at=seen_at,
-        held_until=held,
+        held_until=now if is_let_go else min(record.held_until, now),
+        is_held=bool(fault.why_not),
+        changed=fault.changed,
         control_plane=fault.control_plane,
     )
 

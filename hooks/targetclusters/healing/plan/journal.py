@@ -14,7 +14,7 @@ from hooks.targetclusters.healing.plan.versions import read_fields, write_fields
 MAX_BYTES = 236 * 1024
 #: Characters of an outcome in a journal that would be larger. With these, MAX_RECORDS with the
 #: longest names fit: no attempt is forgotten for want of room.
-SHORT_OUTCOME = 50
+SHORT_OUTCOME = 40
 
 
 class Unreadable(Exception):

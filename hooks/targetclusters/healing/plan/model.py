@@ -163,7 +163,9 @@ class Record:
         since: when it was seen first; None while it is not there.
         gone_since: since when it is not there; None while it is.
         seen_at: when it was last looked for, to a minute. After a gap, what lasted begins anew.
-        held_until: until when it was not to be repaired, to a minute; 0 for never.
+        held_until: until when it was not to be repaired; 0 for never.
+        is_held: it was not to be repaired when it was last seen.
+        changed: when its node's Ready last changed, by the clock of its own cluster.
         attempts: how many repairs were tried.
         tried_at: when the last one was begun; None before the first.
         next_try: when the next one is due at the earliest.
@@ -186,6 +188,8 @@ class Record:
     gone_since: float | None = None
     seen_at: float | None = None
     held_until: float = 0.0
+    is_held: bool = False
+    changed: float | None = None
     attempts: int = 0
     tried_at: float | None = None
     next_try: float = 0.0

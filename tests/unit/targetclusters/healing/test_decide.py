@@ -150,21 +150,23 @@ def test_a_node_that_is_let_go_has_its_whole_time(held: dict[str, Any]) -> None:
     evidence = down("a", **held)
     journal = watched(evidence, seen(evidence), start=NOW + 60, end=NOW + 3600)
     assert due(evidence, journal, at=NOW + 3600) == []
-    last = journal.records["NodeNotReady/a"].held_until
-    assert NOW + 3600 - 5 * MINUTE < last <= NOW + 3600
-    free = down("a")
-    journal = seen(free, journal, at=last + MINUTE)
-    assert due(free, journal, at=last + 5 * MINUTE - 1) == []
-    assert due(free, journal, at=last + 5 * MINUTE) == ["a"]
+    free, let_go = down("a"), NOW + 3600 + 89
+    journal = watched(free, journal, start=let_go, end=let_go + 4 * MINUTE)
+    assert due(free, journal, at=let_go + 5 * MINUTE - 1) == []
+    assert due(free, journal, at=let_go + 5 * MINUTE) == ["a"]
 
 
-def test_a_node_counts_from_its_own_last_change_too() -> None:
-    evidence = down("a", changed=NOW + 3 * MINUTE)
-    journal = seen(evidence)
-    assert due(evidence, journal, at=NOW + 7 * MINUTE) == []
-    assert due(evidence, journal, at=NOW + 8 * MINUTE) == ["a"]
-    wrong = down("a", changed=NOW + 86400)
-    assert due(wrong, journal, at=NOW + 8 * MINUTE) == ["a"]
+@pytest.mark.parametrize("ahead", [0.0, 600.0, -3600.0, 86400.0])
+def test_a_node_that_was_ready_between_two_looks_begins_anew_by_whatever_clock(
+    ahead: float,
+) -> None:
+    journal = seen(down("a", changed=NOW + ahead))
+    again = down("a", changed=NOW + ahead + 3 * MINUTE)
+    journal = seen(again, journal, at=NOW + 4 * MINUTE)
+    assert due(again, journal, at=NOW + 9 * MINUTE - 1) == []
+    assert due(again, journal, at=NOW + 9 * MINUTE) == ["a"]
+    journal = seen(again, journal, at=NOW + 9 * MINUTE)
+    assert due(again, journal, at=NOW + 9 * MINUTE) == ["a"]
 
 
 def test_a_new_node_has_time_to_become_ready() -> None:

@@ -35,6 +35,7 @@ def largest() -> Journal:
         gone_since=NOW,
         seen_at=NOW,
         held_until=NOW,
+        changed=NOW,
         ended_at=NOW,
         attempts=100,
         tried_at=NOW,
