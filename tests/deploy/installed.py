@@ -8,8 +8,11 @@ from simulator.server import Simulator
 from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import ApiError, Object
 from tests.controlplane.cluster import KubectlError
+from tests.deploy.accounts import Roles
+from tests.deploy.conftest import AUDITED, EVIDENCE
 from tests.deploy.pods import Moved, Pod, secret_of_files
-from tests.e2e.platform import Hooks, Platform
+from tests.e2e.cloud import Cloud
+from tests.e2e.platform import QUICK, RESYNC_SECONDS, Hooks, Platform
 from tests.serving import write_cloud_config
 
 NAMESPACE = "kube-system"
@@ -77,6 +80,29 @@ def running(
     with pod.running():
         hooks = PodHooks(pod, manifests, simulator)
         yield Platform(plane, simulator, hooks, pod.processes["metacontroller"])
+
+
+@contextmanager
+def audited(
+    plane: ControlPlane, manifests: Moved, roles: Roles, folder: Path
+) -> Iterator[Platform]:
+    """Install the cloud controller and run its pod, hooks and Metacontroller as two accounts."""
+    with Simulator() as simulator:
+        Cloud.of(simulator).deploy_like("node-4")  # before the hooks have a list of VMs to keep
+        apply(plane, manifests)
+        # It knows the pod's account, and here there are two.
+        protection = "validatingadmissionpolicybinding/cloudstack-object-protection"
+        plane.kubectl("delete", protection)
+        give_cloud_config(plane, simulator, folder)
+        for controller in manifests.rendered.controllers():
+            patch = f'{{"spec": {{"resyncPeriodSeconds": {RESYNC_SECONDS}}}}}'
+            name = f"{controller['kind']}/{controller['metadata']['name']}"
+            plane.kubectl("patch", name, "--type=merge", "-p", patch)
+        plane.start_controllers()
+        roles.bind(plane)
+        users = {who: (who, EVIDENCE) for who in AUDITED}
+        with running(plane, manifests, simulator, folder, users=users, settings=QUICK) as platform:
+            yield platform
 
 
 def _served(plane: ControlPlane, crd: Object) -> bool:

@@ -5,12 +5,10 @@ log tells them apart; in the pod they share one, which has both.
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import closing
 
 import pytest
 
-from simulator.server import Simulator
 from tests.controlplane import ControlPlane, polling
 from tests.controlplane.api import ApiError, Object
 from tests.deploy import installed
@@ -21,7 +19,8 @@ from tests.deploy.pods import moved
 from tests.deploy.rendering import CLOUD_CONTROLLER, render, text
 from tests.e2e.cloud import Cloud
 from tests.e2e.nodes import initialised, register, set_ready
-from tests.e2e.platform import QUICK, RESYNC_SECONDS, Platform
+from tests.e2e.platform import Platform
+from tests.e2e.watching import prefixed
 
 CLOUDSTACK = "cloudstack.targetcluster.example.com"
 
@@ -49,7 +48,8 @@ def entries(
     cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Object]]:
     """Return what the API server was asked while every flow that is documented went by."""
-    with ready(cluster, tmp_path_factory.mktemp("rbac")) as platform:
+    folder, manifests = tmp_path_factory.mktemp("rbac"), moved(text(CLOUD_CONTROLLER))
+    with installed.audited(cluster, manifests, ROLES, folder) as platform:
         nodes_come(platform)
         an_event_repeats(platform)
         a_vm_stops(platform)
@@ -59,30 +59,8 @@ def entries(
         a_former_providers_finalizer_goes(platform)
         a_service_leaves_its_load_balancer_behind(platform)
         a_service_goes_while_it_has_no_load_balancer(platform)
+        a_certificate_is_refused(platform)
         yield cluster.audited()
-
-
-@contextmanager
-def ready(cluster: ControlPlane, folder: Path) -> Iterator[Platform]:
-    manifests = moved(text(CLOUD_CONTROLLER))
-    with Simulator() as simulator:
-        Cloud.of(simulator).deploy_like("node-4")  # before the hooks have a list of VMs to keep
-        installed.apply(cluster, manifests)
-        # It knows the pod's account, and here there are two.
-        protection = "validatingadmissionpolicybinding/cloudstack-object-protection"
-        cluster.kubectl("delete", protection)
-        installed.give_cloud_config(cluster, simulator, folder)
-        for controller in manifests.rendered.controllers():
-            patch = f'{{"spec": {{"resyncPeriodSeconds": {RESYNC_SECONDS}}}}}'
-            name = f"{controller['kind']}/{controller['metadata']['name']}"
-            cluster.kubectl("patch", name, "--type=merge", "-p", patch)
-        cluster.start_controllers()
-        ROLES.bind(cluster)
-        users = {who: (who, EVIDENCE) for who in AUDITED}
-        with installed.running(
-            cluster, manifests, simulator, folder, users=users, settings=QUICK
-        ) as platform:
-            yield platform
 
 
 def nodes_come(platform: Platform) -> None:
@@ -185,6 +163,12 @@ def a_service_goes_while_it_has_no_load_balancer(platform: Platform) -> None:
     )
 
 
+def a_certificate_is_refused(platform: Platform) -> None:
+    """Have a Service name a Secret, for which the component has not been installed."""
+    create(platform, "secured", annotations=prefixed({"certificate": "web-tls"}))
+    polling.until(lambda: "SecretsNotAllowed" in reasons(platform), "the Secret is not read")
+
+
 def create(platform: Platform, name: str, **metadata: object) -> None:
     platform.plane.api.resource("v1", "services").create(
         {
@@ -225,6 +209,12 @@ def test_no_verb_is_missing(entries: list[Object], who: str) -> None:
 @pytest.mark.parametrize("who", AUDITED)
 def test_no_verb_is_granted_that_nothing_uses(entries: list[Object], who: str) -> None:
     assert ROLES.unused(entries, who) == []
+
+
+def test_without_the_component_nobody_asks_for_a_secret(entries: list[Object]) -> None:
+    asked = {entry["objectRef"]["resource"] for entry in entries if "objectRef" in entry}
+    assert "services" in asked
+    assert "secrets" not in asked
 
 
 @pytest.mark.usefixtures("entries")
