@@ -216,6 +216,15 @@ def _contested() -> Staged:
     return Staged((service("web", published), served), ("Contested", words, "other controller"))
 
 
+def _certificate_ends() -> Staged:
+    words = "The certificate of Secret web-tls holds until 2026-03-05T10:00:00Z"
+    found, balancer = serving("web")
+    balancer["status"]["conditions"].append(
+        condition("CertificateReady", "True", "ExpiresSoon", words)
+    )
+    return Staged((found, balancer), ("Impaired", "ExpiresSoon", words, "to its Secret"))
+
+
 def _few_members() -> Staged:
     words = "worker-3: its VM is Stopped"
     pair = serving("web", members={"assigned": 2, "wanted": 3, "missing": [words]})
@@ -315,6 +324,7 @@ TROUBLES: dict[str, Callable[[], Staged]] = {
     "the list of a VPC tier takes no items": _denied,
     "CloudStack does not answer": _unreachable,
     "another controller fights over the Service": _contested,
+    "a certificate ends soon": _certificate_ends,
     "a member's VM is stopped": _few_members,
     "nobody calls the hooks": _unanswered,
     "nobody looks after a target cluster any more": _abandoned,

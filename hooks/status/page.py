@@ -86,6 +86,7 @@ def content(snapshot: Snapshot, guide: Guide, now: float) -> Json:
         "plans": _plans(snapshot.load_balancers, snapshot.services.rows),
         "nodes": _nodes(snapshot, worst),
         "targetClusters": _target_clusters(snapshot.target_clusters, worst, now),
+        "healing": _healing(snapshot.target_clusters, now),
         "events": _bounded(
             [_event(each, now) for each in snapshot.events.rows[:MAX_EVENTS]],
             MAX_EVENTS,
@@ -255,6 +256,29 @@ def _target_clusters(
         }
 
     return _sorted(map(row, listed.rows), listed)
+
+
+def _healing(listed: Listed[TargetClusterRow], now: float) -> Json:
+    """Return what healing sees to on all target clusters, first what it has given up."""
+    rows = [
+        {
+            "name": each.named.key,
+            "kind": fault.kind,
+            "object": fault.object,
+            "since": fault.since,
+            "age": _age(fault.since, now),
+            "givenUp": fault.is_given_up,
+            "attempts": fault.attempts,
+            "repair": fault.repair,
+            "tried": fault.tried,
+            "triedAge": _age(fault.tried, now),
+            "says": fault.says,
+        }
+        for each in listed.rows
+        for fault in each.faults
+    ]
+    rows.sort(key=lambda row: (not row["givenUp"], row["name"], row["kind"], row["object"]))
+    return _bounded(rows, MAX_ROWS)
 
 
 def _event(event: EventRow, now: float) -> Json:

@@ -25,6 +25,8 @@ from hooks.names import (
 NAME, WORD, SENTENCE = 253, 80, 1024
 #: Entries of a list in one object: of a plan, of what is missing, of conditions.
 MAX_PLAN, MAX_ENTRIES = 100, 16
+#: Faults that a status has at most.
+MAX_FAULTS = 20
 #: What `status.healing` says of its last round, which is not what is wrong.
 _TIMES_OF_HEALING = frozenset({"lastTime", "durationSeconds", "observedGeneration"})
 
@@ -118,12 +120,32 @@ class InstanceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultRow:
+    """Something that healing sees to: a node, a pod, a control plane.
+
+    Attributes:
+        since, tried: when it was seen first, and when its last repair was.
+        says: why nothing is done now, what would be, or what became of the last repair.
+    """
+
+    kind: str
+    object: str
+    since: str
+    attempts: int
+    repair: str
+    tried: str
+    says: str
+    is_given_up: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TargetClusterRow:
     """A TargetCluster.
 
     Attributes:
         interval: seconds between two probes.
         healing: what its status says of healing, field by field.
+        faults: what healing sees to, of them the first.
     """
 
     named: Named
@@ -136,6 +158,7 @@ class TargetClusterRow:
     interval: float
     expiry: str
     healing: tuple[tuple[str, str], ...]
+    faults: tuple[FaultRow, ...]
     results: tuple[str, ...]
     conditions: tuple[Said, ...]
 
@@ -235,6 +258,7 @@ def target_cluster_row(obj: Json) -> TargetClusterRow:
         interval=_seconds(part(obj, "spec").get("monitorInterval")),
         expiry=_text(status.get("credentialExpiry")),
         healing=_fields(part(status, "healing")),
+        faults=_faults(status),
         results=_texts(map(_result, results), MAX_ENTRIES),
         conditions=_conditions(obj, "status"),
     )
@@ -296,6 +320,26 @@ def _fields(healing: Json) -> tuple[tuple[str, str], ...]:
     return tuple((_text(key), _text(str(value), NAME)) for key, value in simple.items())[
         :MAX_ENTRIES
     ]
+
+
+def _faults(status: Json) -> tuple[FaultRow, ...]:
+    found = [each for each in items(status, "healing", "faults") if isinstance(each, dict)]
+    return tuple(map(_fault, found[:MAX_FAULTS]))
+
+
+def _fault(fault: Json) -> FaultRow:
+    attempts = fault.get("attempts")
+    says = [_text(fault.get(key), SENTENCE) for key in ("waits", "planned", "lastOutcome")]
+    return FaultRow(
+        kind=_text(fault.get("kind")),
+        object=_text(fault.get("object"), NAME),
+        since=_text(fault.get("since")),
+        attempts=attempts if isinstance(attempts, int) else 0,
+        repair=_text(fault.get("repair")),
+        tried=_text(fault.get("lastTry")),
+        says=next(filter(None, says), ""),
+        is_given_up=fault.get("givenUp") is True,
+    )
 
 
 def _texts(values: Iterable[object], limit: int) -> tuple[str, ...]:

@@ -129,16 +129,26 @@ def _of_load_balancer(row: LoadBalancerRow, now: float) -> Trouble | None:
         return unanswered(about, row.named, message, now)
     if trouble := hanging(about, row.named, now) or outdated(about, row.named):
         return trouble
+    if ready.status == "True":
+        return _of_serving(about, row, ready)
+    return replace(about, severity=_severity(ready.reason))
+
+
+def _of_serving(about: Trouble, row: LoadBalancerRow, ready: Said) -> Trouble | None:
+    """Judge a load balancer that is Ready: changes may wait, parts lack, or its certificate end."""
     planned = find_said(row.conditions, "ChangesPlanned")
-    if ready.status == "True" and planned.status == "True":
+    if planned.status == "True":
         reason, message = planned.reason, f"{ready.message}. {planned.message}"
         return replace(
             about, severity=Severity.PLANNED, reason=reason, message=message, also=row.missing
         )
-    if ready.status == "True":
-        is_whole = ready.reason == "Serving" and not about.also
-        return None if is_whole else replace(about, severity=Severity.IMPAIRED)
-    return replace(about, severity=_severity(ready.reason))
+    impaired = replace(about, severity=Severity.IMPAIRED)
+    if ready.reason != "Serving" or about.also:
+        return impaired
+    ending = [each for each in row.conditions if each.reason == "ExpiresSoon"]
+    for each in ending:
+        return replace(impaired, reason=each.reason, message=each.message, since=each.since)
+    return None
 
 
 def _of_service(row: ServiceRow, now: float, *, has_load_balancer: bool) -> Trouble | None:

@@ -101,3 +101,30 @@ def test_healing_is_shown_where_a_status_has_it() -> None:
     found = healthy("prod", healing={"phase": "Rebooting", "attempts": 2, "machines": [{}]})
     [row] = said(served([found]))["targetClusters"]["rows"]
     assert row["healing"] == "phase Rebooting; attempts 2"
+
+
+def test_what_healing_sees_to_is_shown_pod_by_pod_and_node_by_node() -> None:
+    pod: Json = {
+        "kind": "PodNotReady",
+        "object": "kube-system/ReplicaSet/coredns",
+        "since": "2026-03-01T10:00:00Z",
+        "attempts": 1,
+        "lastTry": "2026-03-01T10:10:00Z",
+        "repair": "DeletePod",
+        "lastOutcome": "the pod is deleted",
+    }
+    node = {"kind": "NodeNotReady", "object": "worker-1", "attempts": 3, "givenUp": True}
+    waiting = {"kind": "PodNotReady", "object": "kube-system/a", "waits": "2 of 3 pods are ill"}
+    found = healthy("prod", healing={"open": 3, "faults": [pod, "x", node, waiting]})
+    hook = served([found])
+    rows = said(hook)["healing"]["rows"]
+    assert [(each["object"], each["says"], each["givenUp"]) for each in rows] == [
+        ("worker-1", "", True),
+        ("kube-system/ReplicaSet/coredns", "the pod is deleted", False),
+        ("kube-system/a", "2 of 3 pods are ill", False),
+    ]
+    section = read(hook).partition('<h2 id="healing">')[2].partition("</section>")[0]
+    text = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", section)).split())
+    assert "kube-system/ReplicaSet/coredns PodNotReady" in text
+    assert "DeletePod" in text
+    assert "3, given up" in text
