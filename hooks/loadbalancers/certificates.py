@@ -16,9 +16,8 @@ from hooks.loadbalancers.key_pairs import BadPair, KeyPair, digest_of, read_pair
 from hooks.loadbalancers.partial_lists import list_deadline, why_unread
 from hooks.loadbalancers.plan.certificate_actions import UploadCertificate
 from hooks.loadbalancers.plan.certificate_facts import AskedCertificate, KnownCertificate
-from hooks.loadbalancers.plan.certificates import may_have_certificates
+from hooks.loadbalancers.plan.certificates import may_have_certificates, why_not_here
 from hooks.loadbalancers.plan.facts import Facts
-from hooks.loadbalancers.request import LoadBalancerRequest
 from hooks.webhook.reconcile import Outdated
 
 _NO_RIGHT = (
@@ -37,14 +36,18 @@ def travels_in_clear(api_url: str) -> bool:
     return url.scheme == "http" and not is_here
 
 
-def read_asked(request: LoadBalancerRequest, context: CallContext) -> AskedCertificate:
+def read_asked(facts: Facts, context: CallContext) -> AskedCertificate:
     """Read the Secret that the ports name, in their Service's namespace, if we have the right to.
 
-    What is wrong with it is told, and ends no call: what serves goes on to.
+    What is wrong with it is told, and ends no call: what serves goes on to. It is not read where
+    the network would not take its certificate.
     """
+    request = facts.request
     secret = request.secret
     if not secret or request.is_deleting:
         return AskedCertificate()
+    if problem := why_not_here(facts):
+        return AskedCertificate(secret, reason="NotServedHere", problem=problem)
     if not context.reads_secrets:
         return AskedCertificate(secret, reason="SecretsNotAllowed", problem=_NO_RIGHT)
     if travels_in_clear(context.cloud.config.api_url):

@@ -126,10 +126,10 @@ def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
     request = facts.request
     facts = replace(
         facts,
-        certificate=read_asked(request, context),
         version=context.cloud.capabilities(context.deadline),
         network=read_network(request.network_id, context.cloud, context.deadline),
     )
+    facts = replace(facts, certificate=read_asked(facts, context))
     reader = _Reader(facts, context)
     unread = facts.call_state.unread
     if request.spec.internal and not request.is_deleting:

@@ -239,6 +239,16 @@ def test_a_load_balancer_that_is_deleted_is_made_again(shop: Namespace) -> None:
             id="PROXY over UDP",
         ),
         pytest.param(
+            {
+                "ports": [
+                    {"publicPort": port, "protocol": "TCP", "nodePort": port, "certificate": name}
+                    for port, name in ((443, "a"), (8443, "b"))
+                ]
+            },
+            "that of the same Secret",
+            id="certificates of two Secrets",
+        ),
+        pytest.param(
             {"ports": [sticky("SourceBased", protocol="UDP")]},
             "stickiness is for TCP ports",
             id="stickiness over UDP",

@@ -15,6 +15,7 @@ from hooks.cloudstack.models.loadbalancing import TLS, LoadBalancerRule
 from hooks.http.bounded_json import Json
 from hooks.kube.conditions import Condition
 from hooks.kube.events import Event
+from hooks.kube.services import load_balancer_name
 from hooks.kube.times import timestamp
 from hooks.loadbalancers.plan.actions import Action
 from hooks.loadbalancers.plan.certificate_actions import (
@@ -23,7 +24,7 @@ from hooks.loadbalancers.plan.certificate_actions import (
     UploadCertificate,
 )
 from hooks.loadbalancers.plan.certificate_facts import KnownCertificate
-from hooks.loadbalancers.plan.facts import Facts
+from hooks.loadbalancers.plan.facts import Facts, Heir
 from hooks.loadbalancers.plan.seals import certificate_name
 from hooks.loadbalancers.request import LoadBalancerRequest, Port
 
@@ -71,7 +72,7 @@ def plan_certificates(
     planned = facts.request.spec.plan_only
     usable, asked = _usable(facts), facts.certificate
     first: tuple[Action, ...] = ()
-    may_upload = _is_known(facts) and not (why_not_here(facts) or _is_unrecorded(facts))
+    may_upload = _is_known(facts) and not _is_unrecorded(facts)
     if asked.digest and usable is None and may_upload:
         first = (_upload(facts),)
     if usable is None and planned and first:
@@ -102,7 +103,7 @@ def why_waits(facts: Facts, port: Port, rule: LoadBalancerRule | None) -> str | 
     is_served = rule is not None and rule.protocol == TLS
     if not port.certificate or is_served or _usable(facts) is not None:
         return None
-    if problem := why_not_here(facts) or facts.certificate.problem:
+    if problem := facts.certificate.problem:
         return problem
     if words := facts.state.unread.get("certificates"):
         return f"certificates are unknown: {words}"
@@ -125,7 +126,7 @@ def lacks_first(facts: Facts, port: Port, rule: LoadBalancerRule) -> bool:
 def awaits_record(facts: Facts) -> bool:
     """Tell whether the status has to name a certificate before it is uploaded."""
     spec = facts.request.spec
-    return _is_unrecorded(facts) and not (spec.plan_only or spec.invalid or why_not_here(facts))
+    return _is_unrecorded(facts) and not (spec.plan_only or spec.invalid)
 
 
 def remove_unused(facts: Facts) -> tuple[Action, ...]:
@@ -134,9 +135,14 @@ def remove_unused(facts: Facts) -> tuple[Action, ...]:
     return tuple(DeleteCertificate(each.id, each.name) for each in found)
 
 
-def in_use(facts: Facts) -> bool:
-    """Tell whether a rule has a certificate of ours."""
-    return any(each.rules for each in own_certificates(facts))
+def serves_heir(facts: Facts, heir: Heir) -> bool:
+    """Tell whether a rule that the Service made again takes over has a certificate of ours.
+
+    A rule of somebody else keeps it for good, so nobody waits for that.
+    """
+    name = load_balancer_name(heir.uid)
+    taken = {each.id for each in facts.state.rules if each.name.startswith(name)}
+    return any(each.rules & taken for each in own_certificates(facts))
 
 
 def left_in_use(facts: Facts) -> tuple[Event, ...]:
@@ -163,11 +169,8 @@ def conditions(facts: Facts) -> tuple[Condition, ...]:
     asked = facts.certificate
     if not asked.secret:
         return ()
-    problem, reason = why_not_here(facts), "NotServedHere"
-    if not problem:
-        problem, reason = asked.problem, asked.reason
-    if problem:
-        return (Condition(CERTIFICATE_READY, "False", reason, problem),)
+    if asked.problem:
+        return (Condition(CERTIFICATE_READY, "False", asked.reason, asked.problem),)
     until = f"The certificate of Secret {asked.secret} holds until {timestamp(asked.expires)}"
     is_late = asked.expires - facts.now <= EXPIRES_SOON
     return (Condition(CERTIFICATE_READY, "True", EXPIRES if is_late else VALID, until),)

@@ -242,7 +242,7 @@ def _remove_rest(facts: Facts) -> Plan[Action] | None:
     removing: tuple[Action, ...] = (*remove_items(facts), *balancers)
     heir = facts.service.heir if facts.service else None
     is_begun = heir and any(_takes_over(heir, facts, each) for each in facts.state.addresses)
-    if heir and ((removing and is_begun) or certificates.in_use(facts)):
+    if heir and ((removing and is_begun) or certificates.serves_heir(facts, heir)):
         message = _awaiting(heir, "and its ACL items and certificate stay")
         return Plan(status.stopped(facts, _AWAITING, message, back_off=OUTAGE))
     removing = (*removing, *certificates.remove_unused(facts))

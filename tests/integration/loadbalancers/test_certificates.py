@@ -15,7 +15,7 @@ from hooks.cloudstack import Cloud
 from hooks.http.bounded_json import Json
 from hooks.kube.client import KubeRefused
 from hooks.loadbalancers.hook import LoadBalancersHook
-from hooks.names import EVENT_CERTIFICATE, EVENT_REPAIRED
+from hooks.names import EVENT_ADDRESS_KEPT, EVENT_CERTIFICATE, EVENT_REPAIRED
 from tests.integration.loadbalancers.certificates import (
     SECRET,
     asked,
@@ -244,6 +244,7 @@ def test_a_network_that_takes_no_certificate_is_said(cloud: Cloud, world: World)
     put(world)
     lb = secured(world, [tls(443), port(80)]).settle(tls_hook(world, cloud))
     assert ready(lb) == ("False", "NotServedHere")
+    assert secret_path() not in world.cluster.reads
     assert (protocols(world), certificates(world)) == ({80: "tcp"}, [])
 
 
@@ -338,6 +339,36 @@ def test_a_service_that_is_made_again_has_a_certificate_of_its_own(
     assert (new.is_ready(), old.is_finalized()) == (True, True)
     assert shown(world) == {443: asked(world)}
     assert len(certificates(world)) == 1
+
+
+def test_the_old_object_goes_though_a_rule_of_somebody_else_has_its_certificate(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    put(world)
+    LoadBalancer(world, ports=[port(80)], name="shop").settle(hook)
+    old = secured(world).settle(hook)
+    [shop] = [each for each in world.rules() if each["publicport"] == 80]
+    theirs = world.human.done(
+        "createLoadBalancerRule",
+        name="theirs",
+        publicport=9443,
+        privateport=30999,
+        algorithm="roundrobin",
+        protocol="ssl",
+        publicipid=shop["addressid"],
+        openfirewall=False,
+    )["loadbalancer"]
+    [ours] = certificates(world)
+    world.human.done(ASSIGN, lbruleid=theirs["id"], certid=ours["id"])
+    old.delete()
+    new = secured(world, uid="11111111-2222-4333-8444-555555555555")
+    for _ in range(30):
+        old.call(hook)
+        new.call(hook)
+        world.advance(20)
+    assert (new.is_ready(), old.is_finalized()) == (True, True)
+    assert ours["id"] in {each["id"] for each in certificates(world)}
+    assert EVENT_ADDRESS_KEPT in world.cluster.reasons()
 
 
 def test_a_service_that_only_asks_goes_though_the_role_knows_no_certificates(
