@@ -32,7 +32,7 @@ from hooks.webhook.hook import Dependencies
 
 #: Seconds after which a cluster without calls is forgotten. Metacontroller calls for each cluster
 #: about three times in that time, and never again for one whose deletion this process missed.
-FORGET_AFTER = 900.0
+FORGET_CLUSTER_AFTER = 900.0
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,7 @@ class Clusters:
 
         The next record of the same name waits for that job.
         """
-        last = self._monotonic() - FORGET_AFTER
+        last = self._monotonic() - FORGET_CLUSTER_AFTER
         for key, kept in list(self._clusters.items()):
             if (kept.is_retired or kept.called_at < last) and not kept.retire():
                 del self._clusters[key]

@@ -79,7 +79,7 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
         known = find_known(journal, seen.evidence)
         machines = tuple(each for each in seen.machines if each.node in known)
         journal = replace(journal, machines=machines)
-    due = decide.next_due(journal, faults, task.policy, now=task.clock())
+    due = decide.due_repairs(journal, faults, task.policy, now=task.clock())
     state = _RoundState(task, Attempting(task, seen, deadline), kept, due, seen.failure)
     with state.noted():
         if journal != kept.journal:
@@ -173,7 +173,7 @@ class _RoundState:
         healing, considered = self.task.spec.healing, set[str]()
         while True:
             now = self.task.clock()
-            self.due = decide.next_due(self.kept.journal, faults, self.task.policy, now=now)
+            self.due = decide.due_repairs(self.kept.journal, faults, self.task.policy, now=now)
             left = [each for each in self.due.records if self._is_worth_a_look(each, considered)]
             self.opening = find_opening(healing.maintenance_windows, now)
             if not self.opening.is_open and healing.mode == "Repair":

@@ -12,7 +12,7 @@ NEXT_ROUND = 1.0
 RETRY = 5.0
 
 
-def decide(facts: Facts) -> Decision:
+def plan_deletion(facts: Facts) -> Decision:
     """Decide what to answer for a TargetCluster that is being deleted."""
     left = facts.time_left
     wait = facts.sync.poll_delay(facts.monotonic)

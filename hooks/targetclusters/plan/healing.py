@@ -46,7 +46,7 @@ class HealingDecision:
     events: tuple[tuple[str, str], ...] = ()
 
 
-def decide(facts: Facts) -> HealingDecision:
+def plan_healing(facts: Facts) -> HealingDecision:
     """Decide what to answer about repairs, and whether a round is due."""
     before = part(facts.status, "healing")
     if not facts.spec.healing.enabled:
@@ -66,16 +66,16 @@ def decide(facts: Facts) -> HealingDecision:
             events = tuple(_attempt_event(attempt) for attempt in latest.tried)
         if recorded == moment(latest.started_at) or not facts.is_counted(latest, recorded):
             status = write_healing(latest, facts)
-            condition = _with_owed(judge(latest), status)
+            condition = _with_owed(healing_condition(latest), status)
     wait = facts.healing.poll_delay(facts.monotonic)
     if wait is not None:
         return HealingDecision(condition, status, wait=wait, events=events)
-    wait = _until_due(facts)
+    wait = _until_round(facts)
     start = wait is not None and wait <= 0
     return HealingDecision(condition, status, wait=wait, start=start, events=events)
 
 
-def judge(result: HealingResult) -> Condition:
+def healing_condition(result: HealingResult) -> Condition:
     """Return what a round says of the condition, the most urgent first."""
     records = result.journal.records if result.journal else {}
     there = [records[key] for key in result.faults if key in records]
@@ -185,7 +185,7 @@ def _attempt_event(attempt: Attempt) -> tuple[str, str]:
     return reason, message
 
 
-def _until_due(facts: Facts) -> float | None:
+def _until_round(facts: Facts) -> float | None:
     """Return the seconds until the next round is due; None until the next probe."""
     probe, latest = facts.probe.latest, facts.healing.latest
     if probe is None:
@@ -204,12 +204,12 @@ def _until_due(facts: Facts) -> float | None:
         return 0.0
     if facts.probe.started <= facts.healing.started:
         return opens - facts.now if latest.faults and opens is not None else None
-    if elapsed >= CHECK_EVERY or _is_worth_a_look(facts, latest):
+    if elapsed >= CHECK_EVERY or _is_round_useful(facts, latest):
         return 0.0
     return None
 
 
-def _is_worth_a_look(facts: Facts, latest: HealingResult) -> bool:
+def _is_round_useful(facts: Facts, latest: HealingResult) -> bool:
     """Tell whether a fault is or was there, or something could not be read."""
     probe = facts.probe.latest
     if probe is None or probe.failure is not None or not isinstance(probe.nodes, Nodes):

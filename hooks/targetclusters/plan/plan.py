@@ -8,10 +8,14 @@ from hooks.kube.conditions import Condition, merge_conditions
 from hooks.kube.events import Event, Reference
 from hooks.kube.objects import find_condition, part
 from hooks.targetclusters.health.judge import REACHABLE
-from hooks.targetclusters.plan import actions, finalizing, healing, releasing, syncing
+from hooks.targetclusters.plan import actions
 from hooks.targetclusters.plan.actions import Action, JobPool
 from hooks.targetclusters.plan.facts import Facts
+from hooks.targetclusters.plan.finalizing import plan_deletion
+from hooks.targetclusters.plan.healing import plan_healing
+from hooks.targetclusters.plan.releasing import plan_release
 from hooks.targetclusters.plan.status import ProbedStatus, add_probe, write_status
+from hooks.targetclusters.plan.syncing import Decision, plan_syncing
 from hooks.targetclusters.request import TargetClusterRequest
 from hooks.webhook.contract import CompositeResponse, Plan
 
@@ -38,14 +42,14 @@ _GOOD_NEWS = (
 def plan_sync(facts: Facts) -> Plan[Action]:
     """Decide what to answer now, from what finished jobs have found."""
     probed = add_probe(facts)
-    decision = syncing.decide(facts, probed.checks)
+    decision = plan_syncing(facts, probed.checks)
     wait = _probe_wait(facts, probed)
     jobs: list[Action] = [actions.StartProbe(_probe_pool(probed))] if wait <= 0 else []
     if decision.start is not None:
         jobs.append(actions.StartRound(decision.start, _round_pool(facts)))
     if decision.stop:
         jobs.append(actions.StopRound())
-    healed = healing.decide(facts)
+    healed = plan_healing(facts)
     if healed.start:
         jobs.append(actions.StartHealing(_probe_pool(probed)))
     status = write_status(facts, probed, decision, healed)
@@ -63,7 +67,7 @@ def plan_sync(facts: Facts) -> Plan[Action]:
 def plan_finalize(facts: Facts) -> Plan[Action]:
     """Decide what to answer for a TargetCluster that is being deleted."""
     probed = add_probe(facts)
-    decision, release = finalizing.decide(facts), releasing.decide(facts)
+    decision, release = plan_deletion(facts), plan_release(facts)
     if decision.finalized and release.wait is not None:
         decision = replace(decision, children=facts.children, finalized=False, event=None)
         decision = replace(decision, wait=release.wait)
@@ -74,7 +78,7 @@ def plan_finalize(facts: Facts) -> Plan[Action]:
         jobs.append(actions.StartDeletion(decision.start, pool))
     if release.start:
         jobs.append(actions.StartHealing(pool))
-    healed = healing.decide(facts)
+    healed = plan_healing(facts)
     response = CompositeResponse(
         status=write_status(facts, probed, decision, healed),
         children=decision.children,
@@ -190,7 +194,7 @@ def _transition_events(facts: Facts, status: Json) -> tuple[Event, ...]:
     return tuple(events)
 
 
-def _decided_events(facts: Facts, decision: syncing.Decision) -> tuple[Event, ...]:
+def _decided_events(facts: Facts, decision: Decision) -> tuple[Event, ...]:
     return () if decision.event is None else (_event(facts, *decision.event),)
 
 

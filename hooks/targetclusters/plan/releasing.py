@@ -35,7 +35,7 @@ class Release:
     event: tuple[str, str] | None = None
 
 
-def decide(facts: Facts) -> Release:
+def plan_release(facts: Facts) -> Release:
     """Decide whether a TargetCluster that is being deleted may go, for all that healing did."""
     if "healing" not in facts.status:
         return Release()

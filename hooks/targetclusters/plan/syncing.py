@@ -74,7 +74,7 @@ class Decision:
     event: tuple[str, str] | None = None
 
 
-def decide(facts: Facts, checks: Mapping[str, CheckState]) -> Decision:
+def plan_syncing(facts: Facts, checks: Mapping[str, CheckState]) -> Decision:
     """Decide what to answer about the resources, and whether a round is due.
 
     Args:
@@ -95,7 +95,7 @@ def decide(facts: Facts, checks: Mapping[str, CheckState]) -> Decision:
         return decision
     if unrecorded is not None:
         return replace(decision, wait=RECORDED_WITHIN)
-    wait = max(0.0, _pause_left(facts), _until_due(facts, sync, condition.reason))
+    wait = max(0.0, _pause_left(facts), _until_round(facts, sync, condition.reason))
     return replace(decision, wait=wait, start=None if wait else facts.inventory)
 
 
@@ -132,7 +132,7 @@ def _pause_left(facts: Facts) -> float:
     return facts.sync.started + latest.seconds + latest.report.pause - facts.monotonic
 
 
-def _until_due(facts: Facts, sync: Json, reason: str) -> float:
+def _until_round(facts: Facts, sync: Json, reason: str) -> float:
     """Return the seconds until the next round is due."""
     latest = facts.sync.latest
     if latest is None:

@@ -8,11 +8,11 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.kube.times import CLOCK_SLACK, moment, timestamp
-from hooks.targetclusters.clusters import FORGET_AFTER, Clusters
+from hooks.targetclusters.clusters import FORGET_CLUSTER_AFTER, Clusters
 from hooks.targetclusters.plan.actions import StartProbe
 from hooks.targetclusters.plan.plan import plan_sync
 from hooks.targetclusters.plan.schedule import EARLIEST
-from hooks.targetclusters.plan.syncing import decide
+from hooks.targetclusters.plan.syncing import plan_syncing
 from hooks.targetclusters.request import Interval, ResourceSync, Spec
 from tests.controlplane.polling import until
 from tests.targets import fake_cluster, servers
@@ -61,7 +61,7 @@ def test_a_round_that_runs_is_neither_stopped_nor_doubled(step: float) -> None:
         round_.answered.set()
         until(lambda: watched.sync.state().running_since is None, "the round ends", every=0.005)
         assert round_.was_stopped is False
-    clock.now += FORGET_AFTER + 1
+    clock.now += FORGET_CLUSTER_AFTER + 1
     assert clusters.all() == []
 
 
@@ -74,7 +74,7 @@ def test_a_step_forgets_no_cluster(
     before = operator.metrics()
     operator.clock.ahead += step
     assert operator.metrics() == before
-    operator.clock.now += FORGET_AFTER + 1
+    operator.clock.now += FORGET_CLUSTER_AFTER + 1
     assert operator.metrics() != before
 
 
@@ -122,7 +122,7 @@ def test_a_failed_round_is_counted_once_and_tried_again_in_time(step: float) -> 
     for passed, is_due in ((0.0, False), (9.0, True)):
         # It took a second, and the first retry is five seconds after its end.
         later = replace(given, now=NOW - 10 + step + passed, monotonic=NOW - 7 + passed)
-        decision = decide(later, checks())
+        decision = plan_syncing(later, checks())
         assert decision.sync["attempts"] == 1
         assert (decision.start is not None) is is_due
         assert decision.wait is not None

@@ -6,7 +6,7 @@ import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.targetclusters.clusters import FORGET_AFTER, Clusters, WatchedCluster
+from hooks.targetclusters.clusters import FORGET_CLUSTER_AFTER, Clusters, WatchedCluster
 from tests.controlplane.polling import PATIENCE, until
 from tests.targets.driving import Clock, target_cluster
 from tests.unit.targetclusters.watching import record
@@ -38,7 +38,7 @@ def test_what_is_kept_of_a_cluster_stays_until_it_is_forgotten(clusters: Cluster
 def test_a_cluster_without_calls_is_forgotten(clusters: Clusters, clock: Clock) -> None:
     gone = clusters.get(target_cluster("gone"))
     kept = clusters.get(target_cluster("kept"))
-    clock.now += FORGET_AFTER
+    clock.now += FORGET_CLUSTER_AFTER
     assert clusters.get(target_cluster("kept")) is kept
     clock.now += 1
     assert clusters.all() == [kept]
@@ -90,7 +90,7 @@ def test_a_round_of_a_replaced_record_is_stopped_and_none_runs_beside_it(
         if end == "finalized twice":
             clusters.forget(clusters.get(with_uid("between")))
         if end == "uncalled":
-            clock.now += FORGET_AFTER + 1
+            clock.now += FORGET_CLUSTER_AFTER + 1
         slot = getattr(clusters.get(with_uid("present")), second)
         assert slot.state().running_since is not None
         assert not slot.start(lambda _: "found", 600.0, "quick")

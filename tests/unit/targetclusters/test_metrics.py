@@ -4,7 +4,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from hooks.http.bounded_json import Json
-from hooks.targetclusters.clusters import FORGET_AFTER, Clusters, WatchedCluster
+from hooks.targetclusters.clusters import FORGET_CLUSTER_AFTER, Clusters, WatchedCluster
 from hooks.targetclusters.healing.plan.model import Attempt
 from hooks.targetclusters.metrics import ClusterMetrics
 from tests.targets.driving import Clock, target_cluster
@@ -105,7 +105,7 @@ def test_a_round_of_a_cluster_that_is_gone_does_not_bring_it_back(exposition: Ex
 def test_a_cluster_without_calls_is_shown_no_more(exposition: Exposition) -> None:
     exposition.observe("a", READY)
     exposition.observe("b", READY)
-    exposition.clock.now += FORGET_AFTER
+    exposition.clock.now += FORGET_CLUSTER_AFTER
     exposition.observe("b", READY)
     exposition.clock.now += 1
     assert exposition("target_cluster_health_status", "a") is None

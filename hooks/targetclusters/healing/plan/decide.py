@@ -15,9 +15,9 @@
     ClusterNotRunning  the Kubernetes Service cluster is
                        Stopped or in Alert                 start the cluster       it is Running
 
-`find_faults` reads the evidence, `remember` brings the journal up to date, `next_due` applies the
-bounds, `choose_repair` reads the state of the VM, `find_clash` sees to it that nothing is repaired
-twice at once, `begin` and `with_outcome` write an attempt down.
+`find_faults` reads the evidence, `remember` brings the journal up to date, `due_repairs` applies
+the bounds, `choose_repair` reads the state of the VM, `find_clash` keeps two repairs of one thing
+apart, `begin` and `with_outcome` write an attempt down.
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -43,7 +43,7 @@ from hooks.targetclusters.healing.plan.model import (
 from hooks.targetclusters.healing.plan.pods import find_pod_faults
 
 #: Seconds after which a fault that is gone is forgotten, with its attempts.
-FORGET_AFTER = 3600.0
+FORGET_FAULT_AFTER = 3600.0
 #: Faults that are remembered. Of more, the rest have their turn when others are gone.
 MAX_RECORDS = 256
 #: Characters of an outcome.
@@ -131,7 +131,7 @@ def remember(journal: Journal, evidence: Evidence, faults: Iterable[Fault], look
             continue
         records[key] = noted = _noted(each, there.get(key), look)
         gone_since = noted.gone_since
-        is_gone = gone_since is not None and look.now - gone_since >= FORGET_AFTER
+        is_gone = gone_since is not None and look.now - gone_since >= FORGET_FAULT_AFTER
         is_over = is_gone or not each.attempts
         if key not in there and is_over and each.is_settled:
             del records[key]
@@ -192,7 +192,7 @@ def was_just_started(record: Record, updated: float | None, policy: Policy, now:
     return not by_us
 
 
-def next_due(journal: Journal, faults: Iterable[Fault], policy: Policy, *, now: float) -> Due:
+def due_repairs(journal: Journal, faults: Iterable[Fault], policy: Policy, *, now: float) -> Due:
     """Return which repairs are due now, those of the control plane first."""
     there = [fault for fault in faults if fault.key in journal.records]
     waits: dict[str, str] = {}

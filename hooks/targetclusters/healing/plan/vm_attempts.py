@@ -13,7 +13,7 @@ import msgspec
 from hooks.http.backoff import delay
 from hooks.http.bounded_json import Json
 from hooks.kube.times import CLOCK_SLACK
-from hooks.targetclusters.healing.plan.decide import FORGET_AFTER
+from hooks.targetclusters.healing.plan.decide import FORGET_FAULT_AFTER
 from hooks.targetclusters.healing.plan.journal import Unreadable
 from hooks.targetclusters.healing.plan.model import Policy
 from hooks.targetclusters.healing.plan.versions import read_fields, write_fields
@@ -55,7 +55,7 @@ class AttemptsByVm:
             each: former
             for each, former in {**self.vms, key: tried}.items()
             if _is_busy(former, now)
-            or (former.times and abs(now - former.times[-1]) < FORGET_AFTER)
+            or (former.times and abs(now - former.times[-1]) < FORGET_FAULT_AFTER)
         }
         return replace(self, vms=kept)
 
@@ -71,7 +71,7 @@ def why_not(tried: VmAttempts, policy: Policy, *, again: float, now: float) -> s
     """
     if why := why_busy(tried, now=now):
         return why
-    counted = [at for at in tried.times if at > again and abs(now - at) < FORGET_AFTER]
+    counted = [at for at in tried.times if at > again and abs(now - at) < FORGET_FAULT_AFTER]
     if not counted:
         return ""
     if len(counted) >= policy.max_retry:
@@ -93,7 +93,7 @@ def why_busy(tried: VmAttempts, *, now: float) -> str:
 
 def _is_busy(tried: VmAttempts, now: float) -> bool:
     # What a wrong clock wrote is further away than any repair takes, and holds nothing up.
-    return now < tried.busy_until < now + FORGET_AFTER
+    return now < tried.busy_until < now + FORGET_FAULT_AFTER
 
 
 def begun(tried: VmAttempts, by: str, *, now: float, until: float) -> VmAttempts:

@@ -44,7 +44,7 @@ def watched(evidence: Evidence, journal: Journal, *, start: float, end: float) -
 
 def due(evidence: Evidence, journal: Journal, *, at: float, policy: Policy = POLICY) -> list[str]:
     faults = decide.find_faults(evidence)
-    return [each.object for each in decide.next_due(journal, faults, policy, now=at).records]
+    return [each.object for each in decide.due_repairs(journal, faults, policy, now=at).records]
 
 
 def tried(journal: Journal, name: str, *, at: float, sent: bool = True) -> Journal:

@@ -70,7 +70,7 @@ def test_what_the_kubernetes_service_may_be_working_on_is_left_alone(service: st
 def test_nodes_wait_while_the_kubernetes_service_works(state: str | None, why: str) -> None:
     evidence = replace(down("a"), cluster_id="c", cluster_state=state)
     journal, faults = seen(evidence), decide.find_faults(evidence)
-    found = decide.next_due(journal, faults, POLICY, now=NOW + 5 * MINUTE)
+    found = decide.due_repairs(journal, faults, POLICY, now=NOW + 5 * MINUTE)
     assert why in found.waits.get("NodeNotReady/a", "")
     assert [each.kind for each in found.records if each.object == "a"] == ["NodeNotReady"] * (
         not why

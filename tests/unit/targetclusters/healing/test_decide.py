@@ -93,7 +93,7 @@ def test_attempts_are_ever_further_apart_and_end() -> None:
         now += MINUTE
     assert at == [5, 10, 20]
     faults = decide.find_faults(evidence)
-    assert decide.next_due(journal, faults, POLICY, now=now).given_up == ("NodeNotReady/a",)
+    assert decide.due_repairs(journal, faults, POLICY, now=now).given_up == ("NodeNotReady/a",)
 
 
 def test_attempts_are_forgotten_after_a_healthy_hour_and_not_before() -> None:

@@ -78,7 +78,7 @@ def test_a_repair_of_another_version_is_not_disturbed(repair: str) -> None:
     known = note_ready(Journal(), well, NOW)
     journal = seen(Journal(known=known).with_record(strange), "b")
     later = seen(journal, "b", at=NOW + 300)
-    due = decide.next_due(later, [fault()], POLICY, now=NOW + 300)
+    due = decide.due_repairs(later, [fault()], POLICY, now=NOW + 300)
     assert due.records == ()
     assert due.waits == {"NodeNotReady/b": "a repair of a is being made"}
     assert decide.find_clash(later, "RebootVM", "vm-a")

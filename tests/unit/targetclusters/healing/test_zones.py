@@ -49,7 +49,7 @@ def test_one_node_of_a_zone_that_stays_down_is_repaired_the_one_that_fell_last()
         found = decide.find_faults(dark)
         faults = bounds.hold_back(found, dark, POLICY, journal, now=now)
         journal = decide.remember(journal, dark, faults, decide.Look(now, 10 * MINUTE))
-        due = decide.next_due(journal, faults, POLICY, now=now)
+        due = decide.due_repairs(journal, faults, POLICY, now=now)
         assert {each.object for each in due.records} <= {"a-2"}
         for record in due.records:
             due_at.setdefault(record.object, now)

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from hooks.targetclusters.health.model import NAMESPACE_DELETED, SECRET_NOT_FOUND
-from hooks.targetclusters.plan.finalizing import RETRY, decide
+from hooks.targetclusters.plan.finalizing import RETRY, plan_deletion
 from hooks.targetclusters.plan.schedule import JobState
 from hooks.targetclusters.plan.syncing import Decision
 from hooks.targetclusters.request import ResourceSync, Spec
@@ -32,7 +32,7 @@ def decided(*, deleted: float = 30.0, **changes: Any) -> Decision:
     if "status" in changes:
         changes["cluster"] = with_status(changes.pop("status"))
     fields: dict[str, Any] = {"spec": DELETE, "config_maps": children(AB)}
-    return decide(facts(**{**fields, **changes, "deleting_since": NOW - deleted}))
+    return plan_deletion(facts(**{**fields, **changes, "deleting_since": NOW - deleted}))
 
 
 def test_orphan_leaves_all_and_is_done_at_once() -> None:

@@ -7,7 +7,7 @@ from hooks.kube.identity import ClusterIdentity
 from hooks.kube.objects import find_condition
 from hooks.targetclusters.plan.facts import Facts
 from hooks.targetclusters.plan.plan import plan_sync
-from hooks.targetclusters.plan.syncing import decide
+from hooks.targetclusters.plan.syncing import plan_syncing
 from hooks.targetclusters.sync.plan.inventory import ObjectKey
 from tests.unit.targetclusters.views import (
     checks,
@@ -55,7 +55,9 @@ def test_an_event_says_which_list_of_a_former_cluster_is_dropped() -> None:
     assert said[-1].startswith(
         f"the kubeconfig led to many clusters, so 2 objects on {dropped} are no longer listed"
     )
-    assert len(decide(facts(config_maps=shown, sync=finished(latest)), checks()).children) == 3
+    assert (
+        len(plan_syncing(facts(config_maps=shown, sync=finished(latest)), checks()).children) == 3
+    )
 
 
 def test_the_list_of_a_cluster_that_is_the_present_one_again_is_not_dropped() -> None:
@@ -97,7 +99,7 @@ def test_objects_in_no_inventory_are_named_with_their_label() -> None:
         config_maps=tuple(children(shown)),
         cluster=with_status(counted(latest, objects=1)),
     )
-    condition = decide(told, checks()).condition
+    condition = plan_syncing(told, checks()).condition
     assert (condition.status, condition.reason) == ("True", "Synced")
     assert "1 more on the cluster have our mark and are in no inventory" in condition.message
     assert "ConfigMap team/old" in condition.message

@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from hooks.targetclusters.plan.syncing import LOOK_AGAIN, Decision, decide
+from hooks.targetclusters.plan.syncing import LOOK_AGAIN, Decision, plan_syncing
 from hooks.targetclusters.request import Healing
 from hooks.targetclusters.sync.plan.model import ObjectResult, Outcome
 from tests.unit.targetclusters.views import (
@@ -43,7 +43,7 @@ def decision(
         config_maps=children(SHOWN),
         sync=finished(latest),
     )
-    return decide(known, checks())
+    return plan_syncing(known, checks())
 
 
 def test_drift_that_was_corrected_is_looked_for_once_more() -> None:

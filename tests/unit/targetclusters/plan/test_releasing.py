@@ -6,7 +6,7 @@ import pytest
 
 from hooks.targetclusters.healing.plan.model import Attempt, HealingResult, Journal, Record
 from hooks.targetclusters.health.model import Failure
-from hooks.targetclusters.plan.releasing import RETRY, Release, decide
+from hooks.targetclusters.plan.releasing import RETRY, Release, plan_release
 from hooks.targetclusters.plan.schedule import JobState
 from hooks.targetclusters.request import Healing, Spec
 from tests.unit.targetclusters.views import NOW, facts, with_status
@@ -28,11 +28,11 @@ def decided(jobs: JobState[HealingResult], *, deleted: float = 30.0, **healing: 
     """Decide on a TargetCluster that has healed, whose deletion was asked for a while ago."""
     spec = Spec("target", healing=Healing(**{"enabled": True, **healing}))
     shown = {"cluster": with_status(STATUS), "spec": spec, "healing": jobs}
-    return decide(facts(**shown, deleting_since=NOW - deleted))
+    return plan_release(facts(**shown, deleting_since=NOW - deleted))
 
 
 def test_what_never_healed_owes_nothing() -> None:
-    assert decide(facts(cluster=with_status({}), deleting_since=NOW)) == Release()
+    assert plan_release(facts(cluster=with_status({}), deleting_since=NOW)) == Release()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hooks.targetclusters.plan.syncing import (
     ROUND_GAP,
     SYNCED,
     Decision,
-    decide,
+    plan_syncing,
 )
 from hooks.targetclusters.request import ResourceSync
 from hooks.targetclusters.sync.plan.inventory import Inventory, ObjectKey
@@ -47,7 +47,7 @@ def decided(**changes: Any) -> Decision:
     states = changes.pop("checks", checks())
     cluster = with_metadata(generation=changes.pop("generation", 1))
     cluster["status"] = changes.pop("status", {})
-    return decide(facts(cluster=cluster, **changes), states)
+    return plan_syncing(facts(cluster=cluster, **changes), states)
 
 
 def summary(decision: Decision) -> str:
