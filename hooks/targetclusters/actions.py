@@ -166,11 +166,18 @@ class _Jobs:
 
     def _healing_task(self, target: Kube | Failure) -> HealingTask:
         watched, facts = self.watched, self.facts
-        own, times = watched.connector.own, (watched.clock, watched.monotonic)
-        task = HealingTask(facts.cluster, facts.spec, watched.healing_memory, own, target, *times)
         probe = facts.probe.latest
         probed = probe.cluster if probe is not None else None
-        return replace(task, cluster_uid=probed.uid if probed is not None else "")
+        return HealingTask(
+            cluster=facts.cluster,
+            spec=facts.spec,
+            memory=watched.healing_memory,
+            own=watched.connector.own,
+            target=target,
+            clock=watched.clock,
+            monotonic=watched.monotonic,
+            cluster_uid=probed.uid if probed is not None else "",
+        )
 
     def delete(self, recorded: Inventory, deadline: Deadline) -> SyncResult:
         """Run a deletion round."""

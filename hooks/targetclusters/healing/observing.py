@@ -4,6 +4,7 @@ Each part is read for itself: what fails leaves its own faults unknown, and the 
 """
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from hooks.cloudstack import Cloud
 from hooks.cloudstack.errors import CloudStackError, Unauthorized
@@ -29,6 +30,8 @@ from hooks.targetclusters.healing.rights import GET_NODES, Right, find_missing, 
 from hooks.targetclusters.healing.task import MAX_MESSAGE, HealingTask
 from hooks.targetclusters.health.model import NAMED, Failure
 
+T = TypeVar("T")
+
 #: Seconds after which the VMs of a control plane are found anew, though its nodes are the same.
 FIND_EVERY = 600.0
 #: Seconds after which it is looked again whether the account has VMs of the nodes: after it had
@@ -37,7 +40,7 @@ COMPARED_FOR = 86400.0
 COMPARE_EVERY = 600.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Observation:
     """What a round has seen.
 
@@ -90,20 +93,24 @@ def observe(task: HealingTask, journal: Journal, deadline: Deadline) -> Observat
             strange = _compare(task, account.cloud, nodes, members, deadline)
     failures = (account.failure, nodes, cluster, strange, stopped, pods, _say_lacking(lacking))
     return Observation(
-        Evidence(
-            None if isinstance(nodes, Failure) else nodes,
-            known.state if known else None,
-            cluster_id,
-            None if isinstance(pods, Failure) else pods,
-            None if isinstance(stopped, Failure) else stopped,
+        evidence=Evidence(
+            _unless_failed(nodes),
+            cluster_state=known.state if known else None,
+            cluster_id=cluster_id,
+            pods=_unless_failed(pods),
+            stopped=_unless_failed(stopped),
         ),
-        account.cloud,
-        account.missing,
-        members,
-        lacking,
-        _join([each for each in failures if isinstance(each, Failure)]),
-        machines,
+        cloud=account.cloud,
+        missing=account.missing,
+        members=members,
+        lacking=lacking,
+        failure=_join([each for each in failures if isinstance(each, Failure)]),
+        machines=machines,
     )
+
+
+def _unless_failed(read: T | Failure) -> T | None:
+    return None if isinstance(read, Failure) else read
 
 
 def read_cluster(cloud: Cloud, cluster_id: str, deadline: Deadline) -> KubernetesCluster | Failure:

@@ -25,7 +25,7 @@ MAX_MESSAGE = 400
 RELEASE_PAUSE = 60.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HealingTask:
     """What a round of healing is about.
 
@@ -70,13 +70,13 @@ class HealingTask:
         if is_deleting(self.cluster):
             first, longest = min(first, RELEASE_PAUSE), RELEASE_PAUSE
         return Policy(
-            healing.max_retry if healing.mode == "Repair" else max(1, healing.max_retry),
-            healing.node_timeout,
-            first,
-            max(first, longest),
-            healing.max_unhealthy,
-            healing.startup_timeout,
-            ROUND_SECONDS + 2 * self.spec.monitor_interval,
-            healing.max_concurrent,
-            healing.pods.timeout,
+            max_retry=healing.max_retry if healing.mode == "Repair" else max(1, healing.max_retry),
+            node_timeout=healing.node_timeout,
+            first=first,
+            longest=max(first, longest),
+            unhealthy=healing.max_unhealthy,
+            startup_timeout=healing.startup_timeout,
+            longest_gap=ROUND_SECONDS + 2 * self.spec.monitor_interval,
+            max_concurrent=healing.max_concurrent,
+            pod_timeout=healing.pods.timeout,
         )

@@ -60,7 +60,7 @@ class Machine:
     vm: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IllPod:
     """A pod with which something is wrong, though its node is ready.
 

@@ -101,14 +101,14 @@ def judge_pod(pod: PodState, node: NodeState, timeout: float, now: float) -> Ill
     if not why_not and why == NOT_READY and not pod.was_ready:
         why_not = "it was never ready"
     return IllPod(
-        pod.namespace,
-        pod.name,
-        pod.uid,
-        pod.node,
-        pod.controller,
-        why,
-        since,
-        why_not,
+        namespace=pod.namespace,
+        name=pod.name,
+        uid=pod.uid,
+        node=pod.node,
+        controller=pod.controller,
+        why=why,
+        since=since,
+        why_not=why_not,
         is_ending=pod.grace_end is not None,
     )
 
