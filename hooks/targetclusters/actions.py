@@ -64,7 +64,7 @@ def perform(action: actions.Action, facts: Facts, watched: WatchedCluster) -> No
     jobs = _Jobs(facts, watched)
     match action:
         case actions.StartProbe(pool):
-            seconds = SECRET_SECONDS + facts.spec.health.timeout + SOURCES_SECONDS
+            seconds = SECRET_SECONDS + facts.request.spec.health.timeout + SOURCES_SECONDS
             watched.probe.start(jobs.paid(jobs.probe), seconds, pool)
         case actions.StartRound(recorded, pool):
             watched.sync.start(jobs.paid(partial(jobs.sync, recorded)), ROUND_SECONDS, pool)
@@ -96,7 +96,7 @@ class _Jobs:
 
     def probe(self, deadline: Deadline) -> ProbeResult:
         """Probe the cluster, and read what its sources want on it."""
-        spec, began = self.facts.spec, self.watched.monotonic()
+        spec, began = self.facts.request.spec, self.watched.monotonic()
         result = ProbeResult(milliseconds(self.watched.clock()), 0.0, self.facts.generation)
         try:
             with self._open(deadline, MAX_ANSWER_BYTES) as (api, kubeconfig):
@@ -150,7 +150,7 @@ class _Jobs:
         """Run a round of healing."""
         watched, began = self.watched, self.watched.monotonic()
         began_at, generation = milliseconds(watched.clock()), self.facts.generation
-        result = HealingResult(began_at, 0.0, generation, only_owed=self.facts.is_deleting)
+        result = HealingResult(began_at, 0.0, generation, only_owed=self.facts.request.is_deleting)
         try:
             with self._open(deadline, MAX_ANSWER_BYTES) as (api, kubeconfig):
                 task = replace(self._healing_task(api), place=kubeconfig.place)
@@ -169,8 +169,8 @@ class _Jobs:
         probe = facts.probe.latest
         probed = probe.cluster if probe is not None else None
         return HealingTask(
-            cluster=facts.cluster,
-            spec=facts.spec,
+            cluster=facts.request.cluster,
+            spec=facts.request.spec,
             memory=watched.healing_memory,
             own=watched.connector.own,
             target=target,
@@ -205,7 +205,7 @@ class _Jobs:
     ) -> AbstractContextManager[tuple[ApiServer, Kubeconfig]]:
         return self.watched.connector.open(
             self.watched.namespace,
-            self.facts.spec.kubeconfig_secret,
+            self.facts.request.spec.kubeconfig_secret,
             max_answer_bytes=max_answer_bytes,
             deadline=deadline.at_most(SECRET_SECONDS),
         )
@@ -229,7 +229,7 @@ class _Jobs:
             return
         try:
             own = self.watched.connector.own
-            if is_outdated(own, self.facts, deadline.at_most(REQUEST_SECONDS)):
+            if is_outdated(own, self.facts.request, deadline.at_most(REQUEST_SECONDS)):
                 raise _Outdated
         except KubeError as error:
             message = f"the TargetCluster and its inventory cannot be read: {error}"
@@ -266,7 +266,7 @@ class _Jobs:
             message = one_line(error, target.MAX_MESSAGE)
             raise AccessError(Failure("connection", "ClusterUnknown", message)) from error
         owner = Owner(hub, self.facts.key)
-        return SyncTask(owner, cluster, recorded, policy=self.facts.spec.sync)
+        return SyncTask(owner, cluster, recorded, policy=self.facts.request.spec.sync)
 
     def _read_sources(self, deadline: Deadline, *, only_digest: bool = False) -> DesiredSet:
         watched = self.watched
@@ -278,19 +278,23 @@ class _Jobs:
         )
         seconds = deadline.at_most(SOURCES_SECONDS)
         with watched.sources_lock:
-            return read_sources(reader, self.facts.cluster, seconds, only_digest=only_digest)
+            return read_sources(
+                reader, self.facts.request.cluster, seconds, only_digest=only_digest
+            )
 
     def _read_refusal(self, deadline: Deadline) -> str:
         """Return why the inventory is not written; empty if that cannot be read."""
         own, now = self.watched.connector.own, self.watched.clock()
         with suppress(KubeError):
-            return read_refusal(own, self.facts.cluster, now, deadline.at_most(REQUEST_SECONDS))
+            return read_refusal(
+                own, self.facts.request.cluster, now, deadline.at_most(REQUEST_SECONDS)
+            )
         return ""
 
     def _kubeconfig_secrets(self, deadline: Deadline) -> frozenset[str]:
         """Return the Secrets that are never synced; the list may be older than this spec."""
         listed = self.watched.kubeconfig_secrets.names(self.watched.namespace, deadline)
-        spec = self.facts.spec
+        spec = self.facts.request.spec
         return listed | {spec.kubeconfig_secret, spec.cloud_stack.config_secret}
 
     def _log_round(self, result: SyncResult) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import fields
 from typing import cast
 
 from hooks.http.bounded_json import Json
@@ -154,9 +153,8 @@ class TargetClustersHook(Hook):
 
 def _observe(request: TargetClusterRequest, watched: WatchedCluster) -> Facts:
     """Return what is known now, without a wait; raises whatever bug ended a job."""
-    known = {each.name: getattr(request, each.name) for each in fields(request)}
     return Facts(
-        **known,
+        request=request,
         probe=watched.probe.state(),
         sync=watched.sync.state(),
         deletion=watched.deletion.state(),

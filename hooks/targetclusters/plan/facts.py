@@ -47,10 +47,11 @@ AnyState = JobState[ProbeResult] | JobState[SyncResult]
 
 
 @dataclass(frozen=True)
-class Facts(TargetClusterRequest):
-    """A request, and what else is known of the TargetCluster at that moment.
+class Facts:
+    """What is known of a TargetCluster when an answer is decided.
 
     Attributes:
+        request: what came with the call.
         probe, sync: the states of its probe and of its sync rounds.
         deletion: the state of its deletion rounds, which never run beside sync rounds.
         healing: the state of its rounds of healing.
@@ -60,6 +61,7 @@ class Facts(TargetClusterRequest):
         monotonic: monotonic seconds, for the process's own times.
     """
 
+    request: TargetClusterRequest
     probe: JobState[ProbeResult]
     sync: JobState[SyncResult]
     deletion: JobState[SyncResult]
@@ -71,24 +73,24 @@ class Facts(TargetClusterRequest):
     @property
     def key(self) -> str:
         """Return `namespace/name`."""
-        metadata = self.cluster["metadata"]
+        metadata = self.request.cluster["metadata"]
         return f"{metadata['namespace']}/{metadata['name']}"
 
     @property
     def generation(self) -> int:
         """Return the spec's generation; 0 if it has none."""
-        return self.cluster["metadata"].get("generation") or 0
+        return self.request.cluster["metadata"].get("generation") or 0
 
     @property
     def status(self) -> Json:
         """Return the status as Metacontroller sent it."""
-        return self.cluster.get("status") or {}
+        return self.request.cluster.get("status") or {}
 
     @property
     def time_left(self) -> float:
         """Return the seconds of finalizeTimeout that are left."""
         since = self.monotonic if self.deleting_since is None else self.deleting_since
-        return since + self.spec.finalize_timeout - self.monotonic
+        return since + self.request.spec.finalize_timeout - self.monotonic
 
     def until_due(self, recorded: str | None, jobs: AnyState, interval: float) -> float | None:
         """Return the seconds until the next job is due; None where the last time is implausible.
@@ -126,7 +128,7 @@ class Facts(TargetClusterRequest):
     @lazy
     def inventory(self) -> Inventory:
         """Return the inventory as Metacontroller sent it."""
-        return Inventory.from_config_maps(self.config_maps)
+        return Inventory.from_config_maps(self.request.config_maps)
 
     @lazy
     def unrecorded(self) -> Inventory | None:
@@ -152,7 +154,7 @@ class Facts(TargetClusterRequest):
     def children_for(self, new: Inventory | None) -> list[Json]:
         """Return the ConfigMaps of a new inventory, else the present ones."""
         if new is None:
-            return self.children
+            return self.request.children
         namespace, _, name = self.key.partition("/")
         return new.to_config_maps(name=name, namespace=namespace)
 

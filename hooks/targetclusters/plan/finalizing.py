@@ -18,8 +18,8 @@ def plan_deletion(facts: Facts) -> Decision:
     wait = facts.sync.poll_delay(facts.monotonic)
     if wait is not None and left > 0:
         condition = _deleting("stopping the running sync round")
-        return Decision(facts.children, condition, wait=wait, stop=True)
-    if facts.spec.deletion_policy == "Orphan" or _is_empty(facts):
+        return Decision(facts.request.children, condition, wait=wait, stop=True)
+    if facts.request.spec.deletion_policy == "Orphan" or _is_empty(facts):
         return _finalized("the resources stay on the cluster")
     latest = facts.deletion.latest
     if latest is not None and latest.report is not None and latest.report.complete:
@@ -50,7 +50,7 @@ def _continue(facts: Facts, problem: str, left: float) -> Decision:
     if latest is not None and latest.report is not None and inventory == latest.recorded:
         inventory = new = latest.report.inventory
     children, event = facts.children_for(new), dropped_event(facts, new)
-    if facts.spec.suspend:
+    if facts.request.spec.suspend:
         condition = _deleting("spec.suspend stops every write to the cluster")
         return Decision(children, condition, wait=left, event=event)
     wait = facts.deletion.poll_delay(facts.monotonic)

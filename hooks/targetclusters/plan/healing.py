@@ -49,11 +49,11 @@ class HealingDecision:
 def plan_healing(facts: Facts) -> HealingDecision:
     """Decide what to answer about repairs, and whether a round is due."""
     before = part(facts.status, "healing")
-    if not facts.spec.healing.enabled:
+    if not facts.request.spec.healing.enabled:
         condition = _condition("False", "Disabled", "autoHealing.enabled is false")
         owed = {key: before[key] for key in (OWED,) if key in before}
         return HealingDecision(_with_owed(condition, owed), owed)
-    if facts.spec.suspend:
+    if facts.request.spec.suspend:
         message = "spec.suspend stops every write to the cluster and to CloudStack"
         condition = _condition("False", "Suspended", message)
         return HealingDecision(_with_owed(condition, before), before)
@@ -172,7 +172,7 @@ def _named(records: list[Record], result: HealingResult) -> str:
 
 
 def _condition_before(facts: Facts) -> Condition:
-    before = find_condition(facts.cluster, HEALING)
+    before = find_condition(facts.request.cluster, HEALING)
     if before.get("reason", "") in _SILENT:
         return _condition("Unknown", "Pending", "no round of healing has finished yet")
     return _condition(before["status"], before["reason"], before.get("message") or "")
@@ -194,7 +194,7 @@ def _until_round(facts: Facts) -> float | None:
         return 0.0
     elapsed = facts.monotonic - facts.healing.started
     again = read_past(
-        annotations(facts.cluster).get(names.ANNOTATION_HEAL_AGAIN), facts.now + CLOCK_SLACK
+        annotations(facts.request.cluster).get(names.ANNOTATION_HEAL_AGAIN), facts.now + CLOCK_SLACK
     )
     is_asked = latest.journal is not None and (again or 0.0) > latest.journal.again
     if latest.generation != facts.generation or latest.tried or is_asked:
@@ -221,7 +221,7 @@ def _is_round_useful(facts: Facts, latest: HealingResult) -> bool:
 
 def _may_have_ill_pods(facts: Facts, probe: ProbeResult) -> bool:
     """Tell whether a pod that is to be healed is not ready, or whether the probe cannot tell."""
-    healed, probed = facts.spec.healed_namespaces, facts.spec.health.pod_namespaces
+    healed, probed = facts.request.spec.healed_namespaces, facts.request.spec.health.pod_namespaces
     if not healed:
         return False
     if not isinstance(probe.pods, ReadyCount) or not set(healed) <= set(probed):

@@ -69,7 +69,7 @@ def plan_finalize(facts: Facts) -> Plan[Action]:
     probed = add_probe(facts)
     decision, release = plan_deletion(facts), plan_release(facts)
     if decision.finalized and release.wait is not None:
-        decision = replace(decision, children=facts.children, finalized=False, event=None)
+        decision = replace(decision, children=facts.request.children, finalized=False, event=None)
         decision = replace(decision, wait=release.wait)
     pool, jobs = _probe_pool(probed), list[Action]()
     if decision.stop:
@@ -134,7 +134,7 @@ def _probe_wait(facts: Facts, probed: ProbedStatus) -> float:
     probe = part(probed.fields, "probe")
     if probe.get("observedGeneration") != facts.generation:
         return 0.0
-    wait = facts.until_due(probe.get("lastTime"), facts.probe, facts.spec.monitor_interval)
+    wait = facts.until_due(probe.get("lastTime"), facts.probe, facts.request.spec.monitor_interval)
     return max(0.0, wait or 0.0)
 
 
@@ -166,7 +166,7 @@ def _transition_events(facts: Facts, status: Json) -> tuple[Event, ...]:
     """Return an Event for each condition that has changed since the status that was sent."""
     events = []
     for entry in status["conditions"]:
-        old = find_condition(facts.cluster, entry["type"])
+        old = find_condition(facts.request.cluster, entry["type"])
         turned = old.get("status") != entry["status"]
         new_reason = old.get("reason") != entry["reason"]
         explained = f"{entry['reason']}: {entry['message']}"
@@ -200,4 +200,6 @@ def _decided_events(facts: Facts, decision: Decision) -> tuple[Event, ...]:
 
 def _event(facts: Facts, reason: str, message: str) -> Event:
     is_good = reason in _GOOD_NEWS
-    return Event(Reference.to(facts.cluster), reason, message, "Normal" if is_good else "Warning")
+    return Event(
+        Reference.to(facts.request.cluster), reason, message, "Normal" if is_good else "Warning"
+    )

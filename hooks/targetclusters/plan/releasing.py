@@ -71,7 +71,7 @@ def _say(record: Record, latest: HealingResult) -> str:
 
 def _why_in_vain(facts: Facts, latest: HealingResult) -> str:
     """Say why another round would not make the start; empty if it might."""
-    healing, failure = facts.spec.healing, latest.failure
+    healing, failure = facts.request.spec.healing, latest.failure
     if not healing.enabled:
         return "autoHealing.enabled is false"
     if healing.mode == "Plan":

@@ -51,15 +51,15 @@ def add_probe(facts: Facts) -> ProbedStatus:
     if probe is None or facts.is_counted(probe, counted.get("lastTime")):
         return ProbedStatus(fields, checks)
     is_new = probe.generation != counted.get("observedGeneration")
-    checks = judge.count_probe(checks, probe, facts.spec, is_new=is_new)
+    checks = judge.count_probe(checks, probe, facts.request.spec, is_new=is_new)
     for name in _outlived(probe, fields.get("server"), checks[CREDENTIALS].condition):
         fields.pop(name, None)
     fields |= _probed_fields(probe)
     if any(field in fields for field in _READ_FIELDS):
         fields["stale"] = not (
             probe.version is not None
-            and (isinstance(probe.nodes, Nodes) or not facts.spec.health.asks_nodes)
-            and (isinstance(probe.pods, ReadyCount) or not facts.spec.health.asks_pods)
+            and (isinstance(probe.nodes, Nodes) or not facts.request.spec.health.asks_nodes)
+            and (isinstance(probe.pods, ReadyCount) or not facts.request.spec.health.asks_pods)
         )
     fields["probe"] = {
         "lastTime": moment(probe.started_at),

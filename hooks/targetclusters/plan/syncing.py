@@ -140,7 +140,7 @@ def _until_round(facts: Facts, sync: Json, reason: str) -> float:
     elapsed = facts.monotonic - facts.sync.started
     if reason == "Pending" or _is_outdated(latest, facts):
         return ROUND_GAP - elapsed
-    interval = facts.spec.sync.interval
+    interval = facts.request.spec.sync.interval
     regular = facts.until_due(sync.get("lastTime"), facts.sync, interval)
     if regular is None:
         regular = interval - elapsed
@@ -176,7 +176,7 @@ def _look_again_after(latest: SyncResult, facts: Facts) -> float:
 
     What is contested is not worth it: it is corrected at each interval, and no faster.
     """
-    if not facts.spec.healing.enabled or latest.report is None:
+    if not facts.request.spec.healing.enabled or latest.report is None:
         return float("inf")
     corrected = [one for one in latest.report.results if one.corrects_drift]
     is_worth_it = any(one.outcome == "applied" for one in corrected)
@@ -221,9 +221,9 @@ def _sync_status(facts: Facts) -> Json:
 
 def _condition(facts: Facts, checks: Mapping[str, CheckState], sync: Json) -> Condition:
     """Return ResourcesSynced; Unknown as long as no round has checked the resources."""
-    if not facts.spec.sync.enabled:
+    if not facts.request.spec.sync.enabled:
         return _synced("Unknown", "Disabled", "resourceSyncPolicy.enabled is false")
-    if facts.spec.suspend:
+    if facts.request.spec.suspend:
         return _synced("Unknown", "Suspended", "spec.suspend stops every write to the cluster")
     for check in (CREDENTIALS, REACHABLE):
         condition = checks[check].condition
@@ -234,7 +234,7 @@ def _condition(facts: Facts, checks: Mapping[str, CheckState], sync: Json) -> Co
     latest = facts.sync.latest
     if latest is not None and sync.get("lastTime") == moment(latest.started_at):
         return _round_condition(latest, sync)
-    before = find_condition(facts.cluster, SYNCED)
+    before = find_condition(facts.request.cluster, SYNCED)
     if before and before.get("reason") not in _UNKNOWN:
         return _synced(before["status"], before.get("reason") or "", before.get("message") or "")
     return _synced("Unknown", "Pending", "no sync round has finished yet")

@@ -10,7 +10,7 @@ from hooks.targetclusters.health.judge import CREDENTIALS, REACHABLE, CheckState
 from hooks.targetclusters.health.model import Failure, FailureKind, ProbeResult
 from hooks.targetclusters.plan.facts import Facts, SyncResult
 from hooks.targetclusters.plan.schedule import JobState
-from hooks.targetclusters.request import ResourceSync, Spec
+from hooks.targetclusters.request import ResourceSync, Spec, TargetClusterRequest
 from hooks.targetclusters.sync.plan.inventory import Inventory, InventoryEntry
 from hooks.targetclusters.sync.plan.model import (
     ObjectResult,
@@ -115,13 +115,18 @@ def finished(latest: Any) -> JobState[Any]:
 def facts(**changes: Any) -> Facts:
     """Write the facts of a reachable TargetCluster that was never synced.
 
-    The monotonic seconds are epoch seconds unless `monotonic` is given.
+    The monotonic seconds are epoch seconds unless `monotonic` is given. The fields of the request
+    are given as if they were facts.
     """
-    fields: dict[str, Any] = {
+    request: dict[str, Any] = {
         "cluster": target_cluster(),
         "spec": SPEC,
         "config_maps": (),
         "controller": "",
+    }
+    request |= {name: changes.pop(name) for name in [*changes] if name in request}
+    fields: dict[str, Any] = {
+        "request": TargetClusterRequest(**request),
         "probe": finished(
             ProbeResult(NOW - 5, 0.1, 1, answered=True, version="v1", desired=WantedDigest())
         ),

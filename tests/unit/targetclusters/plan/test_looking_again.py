@@ -38,7 +38,7 @@ def decision(
     done = replace(report(SHOWN), results=(ObjectResult(entry("a"), outcome, "why", fields),))
     latest = round_(SHOWN, done, started_at=NOW - seconds - 1.0)
     known = facts(
-        cluster={**with_status(counted(latest)), "metadata": facts().cluster["metadata"]},
+        cluster={**with_status(counted(latest)), "metadata": facts().request.cluster["metadata"]},
         spec=HEALING if heals else SPEC,
         config_maps=children(SHOWN),
         sync=finished(latest),
