@@ -125,26 +125,41 @@ class _Jobs:
 
     def sync(self, recorded: Inventory, deadline: Deadline) -> SyncResult:
         """Run a sync round."""
-        memory, began = self.watched.sync_memory, self.watched.monotonic()
-        result = SyncResult(
-            milliseconds(self.watched.clock()), 0.0, self.facts.generation, recorded
-        )
+        result = self._run_round(sync_round, recorded, deadline, self._read_sources)
+        self._log_round(result)
+        return result
+
+    def delete(self, recorded: Inventory, deadline: Deadline) -> SyncResult:
+        """Run a deletion round."""
+        result = self._run_round(delete_all, recorded, deadline)
+        if result.failure is not None:
+            result = replace(result, failure=self._explained(result.failure, deadline))
+        self._log_deletion(result)
+        return result
+
+    def _run_round(
+        self,
+        run: Callable[..., SyncReport],
+        recorded: Inventory,
+        deadline: Deadline,
+        read: Callable[[Deadline], DesiredSet] | None = None,
+    ) -> SyncResult:
+        """Run a round of what `read` wants on the cluster; without it, nothing is wanted there."""
+        watched, began = self.watched, self.watched.monotonic()
+        result = SyncResult(milliseconds(watched.clock()), 0.0, self.facts.generation, recorded)
         try:
             with self._writing(deadline) as (api, kubeconfig):
-                task = self._task(api, kubeconfig, recorded, deadline)
-                desired = self._read_sources(deadline)
-                task = replace(task, desired=desired)
-                report = sync_round(
-                    api, task, memory=memory, deadline=deadline, clock=self.watched.monotonic
-                )
-                result = replace(result, desired=desired.digest, report=report)
+                task, memory = self._task(api, kubeconfig, recorded, deadline), watched.sync_memory
+                if read is not None:
+                    task = replace(task, desired=read(deadline))
+                    result = replace(result, desired=task.desired.digest)
+                report = run(api, task, memory=memory, deadline=deadline, clock=watched.monotonic)
+                result = replace(result, report=report)
         except _Outdated:
             result = replace(result, report=SyncReport((), recorded, complete=False))
         except AccessError as error:
             result = replace(result, failure=error.failure)
-        result = replace(result, seconds=self.watched.monotonic() - began)
-        self._log_round(result)
-        return result
+        return replace(result, seconds=watched.monotonic() - began)
 
     def heal(self, deadline: Deadline) -> HealingResult:
         """Run a round of healing."""
@@ -178,27 +193,6 @@ class _Jobs:
             monotonic=watched.monotonic,
             cluster_uid=probed.uid if probed is not None else "",
         )
-
-    def delete(self, recorded: Inventory, deadline: Deadline) -> SyncResult:
-        """Run a deletion round."""
-        memory, began = self.watched.sync_memory, self.watched.monotonic()
-        result = SyncResult(
-            milliseconds(self.watched.clock()), 0.0, self.facts.generation, recorded
-        )
-        try:
-            with self._writing(deadline) as (api, kubeconfig):
-                task = self._task(api, kubeconfig, recorded, deadline)
-                report = delete_all(
-                    api, task, memory=memory, deadline=deadline, clock=self.watched.monotonic
-                )
-                result = replace(result, report=report)
-        except _Outdated:
-            result = replace(result, report=SyncReport((), recorded, complete=False))
-        except AccessError as error:
-            result = replace(result, failure=self._explained(error.failure, deadline))
-        result = replace(result, seconds=self.watched.monotonic() - began)
-        self._log_deletion(result)
-        return result
 
     def _open(
         self, deadline: Deadline, max_answer_bytes: int
