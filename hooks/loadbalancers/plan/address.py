@@ -70,6 +70,11 @@ class Beside:
     closing: tuple[Action, ...] = ()
     why_kept: str = ""
 
+    def with_safe(self, other: "Beside") -> "Beside":
+        """Add what another does for a Service that asks for what it cannot have."""
+        safe, closing = (*self.safe, *other.safe), (*self.closing, *other.closing)
+        return replace(self, actions=(*self.actions, *other.safe), safe=safe, closing=closing)
+
 
 #: Nothing is done there.
 NOTHING_BESIDE = Beside()

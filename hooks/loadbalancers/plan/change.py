@@ -107,7 +107,8 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
     stays = refused or facts.request.spec.invalid or is_new_share or not held.address.is_ours
     if stays:  # each is kept right where it is: whom the Service shuts out, both do
         kept = [plan_other(keep(facts, each)) for each in (others.asked, others.former) if each]
-        return _with(held, refused, change=change, beside=_beside(*kept))
+        extras = _beside(*(plan_other(keep(facts, each)) for each in others.extras))
+        return _with(held, refused, change=change, beside=_beside(*kept).with_safe(extras))
     going = tuple(action for each in others.extras for action in _remove_extra(facts, each))
     is_free = others.former is None or others.former.ip_address == facts.request.spec.address
     if facts.request.asks_another and is_free and not facts.owner.share:

@@ -163,6 +163,13 @@ def may_restore(facts: Facts, address: PublicIpAddress) -> bool:
     return facts.owner.may_restore(recorded, address, facts.on(address.id).state.rules)
 
 
+def lacks_tags(facts: Facts, address: PublicIpAddress) -> bool:
+    """Tell whether somebody removed tags from an address that was wholly ours."""
+    is_whole = facts.owner.whose(address) is Whose.OURS
+    is_taken = facts.owner.is_source_of(address)
+    return not (is_whole or is_taken) and may_restore(facts, address)
+
+
 def find_unproven(facts: Facts) -> PublicIpAddress | None:
     """Return the address that a call of ours may have acquired, if nobody is seen to use it.
 

@@ -42,7 +42,7 @@ from hooks.loadbalancers.plan.acl import plan_acl
 from hooks.loadbalancers.plan.actions import Action, DeleteOrphan
 from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.change import plan_change
-from hooks.loadbalancers.plan.claims import refuse_without_nodes
+from hooks.loadbalancers.plan.claims import lacks_tags, refuse_without_nodes
 from hooks.loadbalancers.plan.deletion import plan_deletion
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import FirewallPlan, plan_firewall
@@ -139,8 +139,7 @@ def plan_stages(facts: Facts) -> Stages:
     if facts.request.spec.internal:
         return _stages_at(facts, plan_internal_address(facts))
     stages = _stages_at(facts, plan_address(facts))
-    stages = plan_change(facts, stages, lambda address: _stages_at(facts, address))
-    return _shut_out(facts, stages)
+    return plan_change(facts, stages, lambda address: _stages_at(facts, address))
 
 
 def _stages_at(facts: Facts, address: AddressPlan) -> Stages:
@@ -148,9 +147,9 @@ def _stages_at(facts: Facts, address: AddressPlan) -> Stages:
     if spec.invalid and not address.is_ours:
         recorded = facts.request.recorded.address
         known = AddressPlan(address.condition, address_id=address.address_id, recorded=recorded)
-        return Stages(known)
+        return _shut_out(facts, known)
     if not address.is_ours and not spec.plan_only:
-        return Stages(address)
+        return _shut_out(facts, address)
     facts = facts.on(address.address_id)
     if facts.tier and (refusal := _refuse_tier(facts)):
         return Stages(replace(address, condition=refusal))
@@ -163,26 +162,26 @@ def _stages_at(facts: Facts, address: AddressPlan) -> Stages:
     )
 
 
-def _shut_out(facts: Facts, stages: Stages) -> Stages:
-    """Shut out whom our rules admit no more, though nothing shows any longer whose the address is.
+def _shut_out(facts: Facts, address: AddressPlan) -> Stages:
+    """Keep members right and shut out whom the Service admits no more, where a tag is lacking.
 
-    It was ours, and may have lost a tag which CloudStack does not let us write again.
+    CloudStack may not let us write it again. Nothing else is done there, and nothing on an address
+    that is about to be ours or that a takeover has begun with.
     """
-    address, claimed = stages.address, facts.request.recorded.claimed
-    if address.is_ours or address.awaits_status or facts.request.spec.plan_only:
-        return stages
-    if not claimed or claimed.id != address.address_id:
-        return stages
-    here = facts.on(claimed.id)
+    lacking = (each.id for each in facts.state.addresses if lacks_tags(facts, each))
+    if address.address_id not in lacking or address.awaits_status:
+        return Stages(address)
+    here, waiting = facts.on(address.address_id), Stages(address)
     if not own_rules(here.owner, here.state.rules):
-        return stages
-    rules = plan_rules(here, claimed.id)
-    firewall = leave_open(here) or _plan_access(here, claimed.id, rules)
-    narrower, before = (*rules.closing, *firewall.closing), address.beside
-    actions = tuple(dict.fromkeys((*before.actions, *narrower)))
-    closing = (*before.closing, *firewall.closing)
-    beside = replace(before, actions=actions, closing=closing)
-    return stages._replace(address=replace(address, beside=beside))
+        return waiting
+    rules = plan_rules(here, address.address_id)
+    firewall = leave_open(here) or _plan_access(here, address.address_id, rules)
+    members = plan_members(here, rules).actions
+    return waiting._replace(
+        rules=replace(waiting.rules, actions=rules.closing, narrowing=rules.closing),
+        members=replace(waiting.members, actions=members),
+        firewall=replace(waiting.firewall, actions=firewall.closing, closing=firewall.closing),
+    )
 
 
 def _plan_access(facts: Facts, address_id: str, rules: RulesPlan) -> FirewallPlan:

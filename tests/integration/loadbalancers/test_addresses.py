@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from hooks.loadbalancers.hook import LoadBalancersHook
-from hooks.names import TAG_ORIGIN, TAG_SERVICE, TAG_SERVICE_UID
+from hooks.names import TAG_ORIGIN, TAG_SERVICE_UID
 from tests.integration.loadbalancers.driver import (
     NOTHING,
     LoadBalancer,
@@ -338,24 +338,3 @@ def test_a_zone_without_a_free_address_is_reported(world: World, hook: LoadBalan
     lb = LoadBalancer(world).settle(hook)
     assert lb.reason() == "AddressNotFree"
     assert "Insufficient address capacity" in lb.condition("Ready")["message"]
-
-
-@pytest.mark.parametrize("key", [TAG_SERVICE, TAG_SERVICE_UID])
-def test_an_address_whose_lost_tag_cannot_be_written_becomes_narrower_all_the_same(
-    world: World, hook: LoadBalancersHook, key: str
-) -> None:
-    lb = LoadBalancer(world).settle(hook)
-    [address] = world.addresses()
-    tags = {"tags[0].key": key}
-    world.human.done(
-        "deleteTags", resourcetype="PublicIpAddress", resourceids=lb.status["address"]["id"], **tags
-    )
-    text = "The user is not allowed"
-    world.simulator.control.fault("createTags", "error", code=432, text=text, times=None)
-    lb.change(sourceRanges=["10.0.0.0/8"])
-    lb.settle(hook)
-    lb.wait(hook)
-    assert text in lb.condition("Ready")["message"]
-    assert [each["cidrlist"] for each in world.rules()] == [["10.0.0.0/8"]]
-    assert {each[3] for each in world.firewall()} == {("10.0.0.0/8",)}
-    assert [each["ipaddress"] for each in world.addresses()] == [address["ipaddress"]]
