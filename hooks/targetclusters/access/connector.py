@@ -17,6 +17,7 @@ from hooks.http.transport import Transport
 from hooks.kube.client import METADATA, ApiServer, Kube, KubeError, KubeRefused, NotFound
 from hooks.kube.kinds import SECRET
 from hooks.kube.objects import part
+from hooks.targetclusters.access.client_keys import UNREADABLE, key_problem
 from hooks.targetclusters.access.destinations import Destinations
 from hooks.targetclusters.access.kubeconfig import NO_KUBECONFIG, Kubeconfig, read_secret
 from hooks.targetclusters.access.kubeconfig_fields import BadKubeconfig
@@ -213,13 +214,15 @@ def memory_folder() -> Path:
 
 def _load_client_certificate(context: ssl.SSLContext, kubeconfig: Kubeconfig) -> None:
     """Load certificate and key, which Python reads from files only; the files are gone after."""
+    if problem := key_problem(kubeconfig.key):
+        raise BadKubeconfig(f"client-key-data: {problem}")
     with tempfile.TemporaryDirectory(prefix="client-certificate-", dir=memory_folder()) as private:
         pem = Path(private) / "both.pem"
         pem.touch(mode=0o600)
-        pem.write_text(f"{kubeconfig.certificate}\n{kubeconfig.key}\n")
+        # The first key counts, also where the certificate's field holds another one.
+        pem.write_text(f"{kubeconfig.key}\n{kubeconfig.certificate}\n")
         try:
             # Without a password an encrypted key would ask for one on the terminal.
             context.load_cert_chain(pem, password="")
         except (ssl.SSLError, ValueError):
-            message = "client-key-data: is not a key in PEM that fits client-certificate-data"
-            raise BadKubeconfig(message) from None
+            raise BadKubeconfig(f"client-key-data: {UNREADABLE}") from None

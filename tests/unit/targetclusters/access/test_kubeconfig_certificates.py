@@ -4,14 +4,15 @@ import base64
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from hooks.http.bounded_json import Json
 from hooks.targetclusters.access.connector import tls_context
 from hooks.targetclusters.access.kubeconfig import read_untrusted_kubeconfig
 from hooks.targetclusters.access.kubeconfig_fields import PEM_BOUNDS, BadKubeconfig
 from hooks.targetclusters.health.model import Lifetime
-from tests.targets.certificates import FAR, encrypted
+from tests.targets.certificates import FAR, encrypted, self_signed
 from tests.targets.objects import encoded, jwt, kubeconfig
 from tests.unit.targetclusters.access.kubeconfigs import AUTHORITY, SERVER, refusal
 
@@ -95,6 +96,71 @@ def test_a_key_that_does_not_fit_is_refused_without_asking_anybody(key: str) -> 
     found = read_untrusted_kubeconfig(kubeconfig(SERVER, user=user))
     with pytest.raises(BadKubeconfig, match="client-key-data: is not a key in PEM that fits"):
         tls_context(found)
+
+
+RSA = self_signed("admin", "RSA, PKCS#1")
+
+
+def with_numbers(**others: int) -> str:
+    """Write the key of RSA with other numbers in the place of its own."""
+    key = load_pem_private_key(RSA.key.encode(), None)
+    assert isinstance(key, RSAPrivateKey)
+    own, public = key.private_numbers(), key.public_key().public_numbers()
+    numbers = {"version": 0, "n": public.n, "e": public.e, "d": own.d, "p": own.p, "q": own.q}
+    numbers |= {"dmp1": own.dmp1, "dmq1": own.dmq1, "iqmp": own.iqmp}
+    written = b"".join(map(integer, (numbers | others).values()))
+    lines = base64.encodebytes(b"\x30" + length(written) + written).decode()
+    return f"-----BEGIN RSA PRIVATE KEY-----\n{lines}-----END RSA PRIVATE KEY-----\n"
+
+
+def integer(number: int) -> bytes:
+    """Write a whole number in DER."""
+    content = number.to_bytes(number.bit_length() // 8 + 1)
+    return b"\x02" + length(content) + content
+
+
+def length(content: bytes) -> bytes:
+    """Write the length of something in DER."""
+    size = len(content)
+    if size < 128:
+        return bytes([size])
+    written = size.to_bytes((size.bit_length() + 7) // 8)
+    return bytes([0x80 + len(written)]) + written
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        pytest.param({"n": 1 << 8192 | 1}, id="modulus"),
+        pytest.param({"e": 1 << 64 | 1}, id="public-exponent"),
+        pytest.param({"d": 1 << 8192 | 1}, id="private-exponent"),
+        pytest.param({"p": 1 << 4096 | 1}, id="first-prime"),
+        pytest.param({"q": 1 << 4096 | 1}, id="second-prime"),
+        pytest.param({"dmp1": 1 << 4096 | 1}, id="first-exponent"),
+        pytest.param({"dmq1": 1 << 4096 | 1}, id="second-exponent"),
+        pytest.param({"iqmp": 1 << 4096 | 1}, id="coefficient"),
+    ],
+)
+@pytest.mark.parametrize("before", ["", RSA.key], ids=["alone", "after another"])
+def test_a_key_that_would_compute_for_minutes_at_each_connection_is_refused(
+    numbers: dict[str, int], before: str
+) -> None:
+    user = {
+        "client-certificate-data": encoded(RSA.certificate),
+        "client-key-data": encoded(before + with_numbers(**numbers)),
+    }
+    found = read_untrusted_kubeconfig(kubeconfig(SERVER, user=user))
+    with pytest.raises(BadKubeconfig, match="client-key-data: holds an RSA key of more"):
+        tls_context(found)
+
+
+def test_the_key_counts_that_is_in_the_field_for_it() -> None:
+    other = AUTHORITY.issue().key
+    user = {
+        "client-certificate-data": encoded(other + RSA.certificate),
+        "client-key-data": encoded(with_numbers()),
+    }
+    tls_context(read_untrusted_kubeconfig(kubeconfig(SERVER, user=user)))
 
 
 CLIENT = AUTHORITY.issue()
