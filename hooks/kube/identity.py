@@ -21,17 +21,22 @@ class ClusterIdentity:
     def __str__(self) -> str:
         return self.uid or self.ca or self.place
 
+    @property
+    def key(self) -> str:
+        """Return what tells it from any other cluster: an authority may have several."""
+        return self.uid or self.place or self.ca
+
     def same_as(self, other: "ClusterIdentity") -> bool | None:
         """Tell whether both are one cluster; None if that cannot be known.
 
-        Several clusters may have one authority. So where one has a UID and the other does not say
-        its own, both are one only at the same place.
+        Several clusters may have one authority. So where not both say their UID, both are one only
+        at the same place.
         """
         if self.uid and other.uid:
             return self.uid == other.uid
         if self.ca and other.ca and self.ca != other.ca:
             return False
-        if bool(self.uid) != bool(other.uid) and self.place and other.place:
+        if self.place and other.place:
             return self.place == other.place
         return True if self.ca and other.ca else None
 

@@ -178,8 +178,8 @@ class Facts:
 
         One of the present cluster is not dropped: its entries are the inventory again.
         """
-        kept = {str(one.cluster) for one in (new, *new.set_aside)}
-        gone = [one for one in self.inventory.set_aside if str(one.cluster) not in kept]
+        kept = {one.cluster.key for one in (new, *new.set_aside)}
+        gone = [one for one in self.inventory.set_aside if one.cluster.key not in kept]
         named = [f"{self.count_objects(one)} objects on {one.cluster}" for one in gone]
         return join_names(named, limit=3)
 

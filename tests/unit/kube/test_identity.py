@@ -27,10 +27,13 @@ def test_a_cluster_whose_uid_is_known_is_the_one_that_says_it_or_stands_in_its_p
     assert other.same_as(KNOWN) is same
 
 
-def test_where_neither_says_a_uid_the_authority_stands_for_the_cluster_wherever_it_is() -> None:
+def test_where_neither_says_a_uid_both_are_one_only_at_the_same_place() -> None:
     one = ClusterIdentity("", "sha256:1", "here")
-    assert one.same_as(ClusterIdentity("", "sha256:1", "there"))
-    assert ClusterIdentity("", "", "here").same_as(ClusterIdentity("", "", "there")) is None
+    assert one.same_as(replace(one))
+    assert one.same_as(ClusterIdentity("", "sha256:1", "there")) is False
+    assert ClusterIdentity("", "", "here").same_as(ClusterIdentity("", "", "there")) is False
+    assert one.same_as(ClusterIdentity("", "sha256:1"))
+    assert one.key != replace(one, place="there").key
 
 
 def test_what_an_inventory_of_an_older_version_lacks_is_no_proof_of_another_cluster() -> None:

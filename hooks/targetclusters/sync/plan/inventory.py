@@ -157,19 +157,23 @@ class Inventory:
         Entries of another cluster are first copied to an inventory set aside, and leave this one
         when the request shows the copy: ConfigMaps are written one after the other, and a
         process may die between any two. So `cluster` of the result may still be the former one.
+        What was set aside of this cluster, while it did not say which it is, joins the rest.
 
         The oldest that are set aside are dropped once all of them have more than twice MAX_PARTS
         ConfigMaps: a target can say at each look that it is another cluster. The one of the
         present cluster is dropped last.
         """
-        here, kept = self.cluster, {str(one.cluster): one for one in self.set_aside}
+        here, kept = self.cluster, {one.cluster.key: one for one in self.set_aside}
         if here.same_as(cluster) is not False:
-            kept.pop(str(here), None)
+            kept.pop(here.key, None)
             here = cluster.completed_by(here)
-            return replace(self, cluster=here, set_aside=tuple(kept.values()))
+            back = kept.pop(here.key, Inventory())
+            moved = replace(self, cluster=here, set_aside=tuple(kept.values()))
+            lacking = [one for key, one in back.by_key.items() if key not in self.by_key]
+            return moved.with_entries([*self.by_key.values(), *lacking]) if lacking else moved
         own = Inventory(self.parts, cluster=here)
-        if self.by_key and kept.get(str(here)) != own:
-            older = [one for key, one in kept.items() if key != str(here)]
+        if self.by_key and kept.get(here.key) != own:
+            older = [one for key, one in kept.items() if key != here.key]
             return replace(self, set_aside=(*_newest(older, own, cluster), own))
         back = next((one for one in self.set_aside if one.cluster.same_as(cluster)), Inventory())
         here = cluster.completed_by(back.cluster)
@@ -180,7 +184,8 @@ class Inventory:
 
         A server can say any UID. `name` is the TargetCluster's.
         """
-        for one in () if self.cluster.same_as(cluster) is not False else self.set_aside:
+        is_known = self.cluster.uid != "" and self.cluster.same_as(cluster) is not False
+        for one in () if is_known else self.set_aside:
             if one.cluster.same_as(cluster) and not one.cluster.is_confirmed_by(cluster):
                 return _CLAIMED.format(one.cluster, one.name_set_aside(name))
         return ""
@@ -233,7 +238,7 @@ def part_name(cluster: str, number: int, of: str = "") -> str:
 
 
 def _short(cluster: ClusterIdentity) -> str:
-    return hashlib.sha256(str(cluster).encode()).hexdigest()[:8]
+    return hashlib.sha256(cluster.key.encode()).hexdigest()[:8]
 
 
 def _age(of: str, listed: Mapping[str, Mapping[int, Json]]) -> tuple[bool, str, str]:

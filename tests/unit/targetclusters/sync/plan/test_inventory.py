@@ -224,6 +224,39 @@ def test_a_cluster_elsewhere_that_does_not_say_its_uid_is_another_one() -> None:
     assert [one.cluster for one in moved.set_aside] == [here]
 
 
+def test_two_clusters_with_one_authority_that_hide_their_uids_have_a_list_each() -> None:
+    here, there = (ClusterIdentity("", "sha256:1", place) for place in ("here", "there"))
+    found = Inventory().with_entries([entry("a")]).on(here)
+    moved = reread(reread(found.on(there)).on(there)).with_entries([entry("b")])
+    assert (moved.cluster, list(moved.by_key.values())) == (there, [entry("b")])
+    assert [(one.cluster, one.by_key) for one in moved.set_aside] == [(here, found.by_key)]
+    back = reread(reread(moved.on(here)).on(here))
+    assert (back.cluster, back.by_key) == (here, found.by_key)
+
+
+def test_what_was_set_aside_of_a_cluster_joins_the_rest_when_it_says_which_it_is() -> None:
+    here, there = (ClusterIdentity("uid-1", "sha256:1", place) for place in ("here", "there"))
+    found = Inventory().with_entries([entry("a"), entry("c")]).on(here)
+    hidden = replace(there, uid="")
+    moved = reread(reread(found.on(hidden)).on(hidden)).with_entries([entry("a")])
+    assert len(moved.set_aside) == 1
+    known = reread(reread(moved).on(there))
+    assert (known.cluster, known.set_aside) == (there, ())
+    assert {key.name for key in known.by_key} == {"a", "c"}
+
+
+def test_a_cluster_that_comes_to_say_the_uid_of_another_one_takes_nothing_of_it() -> None:
+    here, false = (
+        ClusterIdentity("uid-1", "sha256:1", "here"),
+        ClusterIdentity("uid-1", "", "there"),
+    )
+    hidden = replace(false, uid="")
+    moved = Inventory().with_entries([entry("a")]).on(here)
+    moved = reread(reread(moved.on(hidden)).on(hidden)).with_entries([entry("b")])
+    assert moved.false_claim(hidden, "web") == ""
+    assert "uid-1" in moved.false_claim(false, "web")
+
+
 def test_another_cluster_sets_the_entries_aside_before_they_leave() -> None:
     before = Inventory().with_entries([entry("a")]).on(ONE)
     copied = reread(before.on(OTHER))
