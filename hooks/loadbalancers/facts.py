@@ -231,9 +231,9 @@ class _Reader:
         Internal load balancers are on none of them. A part may stay unknown where an address is
         ours already, or none is to become ours.
         """
-        internal = read_balancers(facts, self._context)
+        internal = read_balancers(facts, self._context, lists)
         if not (found or internal):
-            return replace(facts.state, rules=self._rules_by_name(facts))
+            return replace(facts.state, rules=self._rules_by_name(facts), unread=lists.unread)
         whose = [facts.owner.whose(each) for each in found]
         may_change_hands = self._request.is_deleting or whose not in ([], [Whose.OURS])
         is_ours = self._request.is_deleting or Whose.OURS in whose

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -26,8 +26,15 @@ MAX_PEM = 16384
 #: Bytes of tls.crt, with the chain, that are read; and bits of a key.
 MAX_CHAIN = 4 * MAX_PEM
 MAX_BITS = 8192
-#: What the library raises for what it cannot read.
-_UNREADABLE = (ValueError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion)
+#: What the library raises for what it cannot read. Its own InternalError is for what OpenSSL
+#: refuses without words, as a Diffie-Hellman key of 16,000 bits.
+_UNREADABLE = (
+    ValueError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    InternalError,
+)
 
 
 class BadPair(ValueError):
@@ -121,10 +128,18 @@ def _certificates(pem: bytes) -> list[x509.Certificate]:
 
 
 def _facts(certificates: Sequence[x509.Certificate]) -> tuple[object, float, float]:
-    """Return the key of the first, and from when to when all hold, in epoch seconds."""
+    """Return the key of the first, and from when to when all hold, in epoch seconds.
+
+    A root that is sent along does not count: clients trust their own copy, or none. An old one that
+    has ended is delivered behind good certificates for years.
+    """
     try:
-        starts = max(each.not_valid_before_utc.timestamp() for each in certificates)
-        expires = min(each.not_valid_after_utc.timestamp() for each in certificates)
+        counting = [
+            certificates[0],
+            *(one for one in certificates[1:] if one.issuer != one.subject),
+        ]
+        starts = max(each.not_valid_before_utc.timestamp() for each in counting)
+        expires = min(each.not_valid_after_utc.timestamp() for each in counting)
         return certificates[0].public_key(), starts, expires
     except _UNREADABLE:
         raise BadPair("has a certificate in tls.crt that cannot be read in full") from None

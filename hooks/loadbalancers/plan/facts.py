@@ -25,7 +25,7 @@ from hooks.loadbalancers.request import LoadBalancerRequest
 #: What only a part of the work needs: the items of a tier's list and those that are ours anywhere;
 #: the firewall rules and the port forwarding rules of the addresses; the VMs of the network; the
 #: certificates.
-Part = Literal["items", "firewall", "forwards", "vms", "certificates"]
+Part = Literal["items", "firewall", "forwards", "vms", "certificates", "balancers"]
 #: What may be on an address of an account that may not list port forwarding rules.
 HIDDEN_FORWARDS = "port forwarding rules, if any: this account may not call listPortForwardingRules"
 

@@ -2,7 +2,7 @@
 
 import re
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -12,6 +12,8 @@ MAX_BITS = 8192
 #: Bits of its public exponent, as OpenSSL bounds it.
 _EXPONENT_BITS = 64
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
+#: What the library raises for what it cannot read; InternalError where OpenSSL has no words.
+_UNREADABLE = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, InternalError)
 UNREADABLE = "is not a key in PEM that fits client-certificate-data"
 
 
@@ -24,7 +26,7 @@ def key_problem(pem: str) -> str:
         try:
             # Whether its primes are some costs seconds, and is left to the cluster.
             key = load_pem_private_key(block.encode(), None, unsafe_skip_rsa_key_validation=True)
-        except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm):
+        except _UNREADABLE:
             return UNREADABLE
         if isinstance(key, RSAPrivateKey) and _is_large(key):
             return f"holds an RSA key of more than {MAX_BITS} bits"

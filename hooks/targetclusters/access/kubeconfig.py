@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from cryptography import x509
+from cryptography.exceptions import InternalError
 
 from hooks.http.bounded_json import Json
 from hooks.http.proxies import proxy_problem
@@ -292,7 +293,7 @@ def _client_certificate(user: Fields) -> tuple[str, str, Lifetime | None]:
     try:
         first = x509.load_pem_x509_certificates(certificate.encode())[0]
         times = first.not_valid_before_utc.timestamp(), first.not_valid_after_utc.timestamp()
-    except (ValueError, OverflowError, x509.InvalidVersion):
+    except (ValueError, OverflowError, x509.InvalidVersion, InternalError):
         raise user.invalid(names[0], "is not a certificate in PEM") from None
     start, end = (min(max(time, 0.0), _LAST_TIME) for time in times)
     return certificate, key, Lifetime(end, start)

@@ -30,11 +30,19 @@ def rsa_key(number: int = 0) -> rsa.RSAPrivateKey:
 
 
 def make_certificate(
-    now: float, name: str = "web", *, days: float = DAYS, key: CertificateIssuerPrivateKeyTypes
+    now: float,
+    name: str = "web",
+    *,
+    days: float = DAYS,
+    key: CertificateIssuerPrivateKeyTypes,
+    issuer: str = "",
 ) -> str:
-    """Return a certificate in PEM that is its own authority, good for so many days from now on."""
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    builder = x509.CertificateBuilder(subject, subject, key.public_key())
+    """Return a certificate in PEM, good for so many days from now on; by default its own issuer."""
+    subject, by = (
+        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, one)])
+        for one in (name, issuer or name)
+    )
+    builder = x509.CertificateBuilder(by, subject, key.public_key())
     builder = builder.serial_number(x509.random_serial_number())
     moment = datetime.fromtimestamp(now, tz=UTC)
     builder = builder.not_valid_before(moment - timedelta(days=30))

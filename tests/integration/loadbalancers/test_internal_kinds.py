@@ -177,3 +177,61 @@ def test_an_object_that_is_made_again_with_the_other_kind_keeps_the_address_that
         each.delete()
         each.settle(hook)
     await_nothing(world)
+
+
+@pytest.fixture
+def unlisted(world: World) -> World:
+    """Let CloudStack refuse the list of internal load balancers for good."""
+    text = "no such table"
+    world.simulator.control.fault("listLoadBalancers", "error", code=530, text=text, times=None)
+    return world
+
+
+def test_a_public_service_is_made_while_internal_ones_are_not_listed(
+    unlisted: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(unlisted).settle(hook)
+    assert lb.is_ready()
+    assert len(unlisted.rules()) == 1
+
+
+def test_a_public_service_that_lost_its_status_becomes_narrower_all_the_same(
+    world: World, hook: LoadBalancersHook, request: pytest.FixtureRequest
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    request.getfixturevalue("unlisted")
+    lb.parent.pop("status")
+    lb.change(sourceRanges=["10.0.0.0/8"])
+    lb.settle(hook)
+    assert lb.is_ready()
+    assert [rule["cidrlist"] for rule in world.rules()] == [["10.0.0.0/8"]]
+
+
+def test_a_public_service_whose_address_was_released_gets_another_one(
+    world: World, hook: LoadBalancersHook, request: pytest.FixtureRequest
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    request.getfixturevalue("unlisted")
+    world.human.done("disassociateIpAddress", id=lb.status["address"]["id"])
+    world.advance(lb.next_look() + 1)
+    lb.settle(hook)
+    assert lb.is_ready()
+    assert len(world.rules()) == 1
+
+
+def test_a_public_service_is_taken_down_and_ends_when_internal_ones_are_listed_again(
+    world: World, hook: LoadBalancersHook, request: pytest.FixtureRequest
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    request.getfixturevalue("unlisted")
+    lb.delete()
+    for _ in range(4):
+        lb.call(hook)
+        world.advance(60)
+    assert not lb.is_finalized()
+    assert "no such table" in lb.condition("Ready")["message"]
+    assert (world.rules(), world.addresses()) == ([], [])
+    world.simulator.control.clear_faults()
+    world.advance(lb.next_look() + 1)
+    lb.settle(hook)
+    assert lb.is_finalized()

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from hooks.loadbalancers.certificates import travels_in_clear
 from hooks.loadbalancers.key_pairs import MAX_CHAIN, MAX_PEM, BadPair, digest_of, read_pair
+from hooks.targetclusters.access.client_keys import UNREADABLE, key_problem
 from tests.integration.loadbalancers.certificates import make_certificate, pem_of, rsa_key, secret
 
 NOW = 1_800_000_000.0
@@ -25,13 +26,19 @@ def test_a_digest_goes_by_the_certificates_and_not_by_how_they_are_written() -> 
 
 def test_the_first_certificate_is_shown_and_those_behind_it_are_its_chain() -> None:
     leaf = make_certificate(NOW, "leaf", days=20, key=rsa_key())
-    signer = make_certificate(NOW, "signer", days=10, key=rsa_key(1))
+    signer = make_certificate(NOW, "signer", days=10, key=rsa_key(1), issuer="root")
     pair = read_pair(secret(leaf + signer, pem_of(rsa_key())), NOW)
     assert (pair.certificate, pair.chain) == (leaf, signer)
     assert pair.expires == NOW + 10 * 86400
     assert pair.digest == digest_of(leaf, signer)
     assert pair.key not in repr(pair)
     assert "PRIVATE" not in repr(pair)
+
+
+def test_a_root_that_has_ended_behind_a_good_certificate_stops_nothing() -> None:
+    leaf = make_certificate(NOW, "leaf", days=20, key=rsa_key())
+    root = make_certificate(NOW, "root", days=-1, key=rsa_key(1))
+    assert read_pair(secret(leaf + root, pem_of(rsa_key())), NOW).expires == NOW + 20 * 86400
 
 
 #: Where a certificate in DER says its version, and its key's algorithm (RSA).
@@ -58,6 +65,34 @@ def test_a_certificate_that_the_library_refuses_in_its_own_way_is_told(certifica
     with pytest.raises(BadPair, match="certificate"):
         read_pair(secret(certificate, pem_of(rsa_key())), NOW)
     assert len(digest_of(certificate, "")) in (0, 64)
+
+
+def test_a_key_that_openssl_refuses_without_words_is_told() -> None:
+    key = diffie_hellman_key(16_000)
+    with pytest.raises(BadPair, match=r"no private key in PEM in tls.key"):
+        read_pair(secret(make_certificate(NOW, "web", key=rsa_key()), key), NOW)
+    assert key_problem(key) == UNREADABLE
+
+
+def diffie_hellman_key(bits: int) -> str:
+    """Write a Diffie-Hellman key in PKCS #8 (RFC 5208, PKCS #3), whose prime is none."""
+    prime = _integer((1 << (bits - 1)) | 1)
+    algorithm = _der(
+        0x30, bytes.fromhex("06092a864886f70d010301") + _der(0x30, prime + _integer(2))
+    )
+    der = _der(0x30, _integer(0) + algorithm + _der(0x04, _integer(1 << (bits - 2))))
+    text = base64.encodebytes(der).decode()
+    return f"-----BEGIN PRIVATE KEY-----\n{text}-----END PRIVATE KEY-----\n"
+
+
+def _integer(number: int) -> bytes:
+    return _der(0x02, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    size = len(content).to_bytes((len(content).bit_length() + 7) // 8, "big")
+    length = size if len(content) < 128 else bytes([0x80 | len(size)]) + size
+    return bytes([tag]) + length + content
 
 
 def test_a_key_that_costs_a_worker_seconds_is_refused_before_that() -> None:
