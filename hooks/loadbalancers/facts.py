@@ -151,9 +151,10 @@ def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
 
 
 def _with_balancers(facts: Facts, reader: "_Reader", context: CallContext) -> Facts:
-    """Read internal load balancers, and the Service where none is ours: it is about to get one."""
+    """Read internal load balancers, and the Service if it is about to get or lose an address."""
     facts = reader.with_contents(facts)
-    if facts.service is None and not own_rules(facts.owner, facts.state.rules):
+    ips = {each.public_ip_id for each in own_rules(facts.owner, facts.state.rules)}
+    if facts.service is None and (len(ips) != 1 or facts.request.asks_another):
         facts = replace(facts, service=read_service(facts.request, context))
     return facts
 

@@ -16,6 +16,7 @@ TIER, NODES = "tier-internal", ("node-6", "node-7")
 EXAMPLE = yaml.safe_load((PROJECT / "examples/23-internal/service.yaml").read_text())
 NAME, SPEC = EXAMPLE["metadata"]["name"], EXAMPLE["spec"]
 RANGES, PORTS = SPEC["loadBalancerSourceRanges"], SPEC["ports"]
+MOVED = "10.30.4.200"
 OTHER = {"name": "http", "port": 80, "targetPort": 8080}
 
 
@@ -30,6 +31,7 @@ def test_a_service_is_planned_served_changed_repaired_and_removed(
         ip = served(shop, place)
         changed(shop, place)
         repaired(shop, place, ip)
+        moved(shop, place, ip)
         made_public_is_refused(shop, place)
         shop.services.delete(NAME, shop.name)
         shop.await_no_load_balancer(NAME)
@@ -111,6 +113,18 @@ def repaired(shop: Namespace, place: Site, ip: str) -> None:
     await_members(place, *NODES)
     (shown,) = ingress(shop.await_ready(NAME))
     assert shown["ip"] == ip
+
+
+def moved(shop: Namespace, place: Site, before: str) -> None:
+    """Go to another address: both serve, and the Service shows both."""
+    shop.change(NAME, {"address": MOVED})
+
+    def both() -> bool:
+        return [each["ip"] for each in ingress(shop.await_ready(NAME))] == [MOVED, before]
+
+    place.awaited(both, "the Service shows both addresses")
+    await_members(place, *NODES)
+    assert [one["address"] for one in balancers(place)].count(MOVED) == 2
 
 
 def made_public_is_refused(shop: Namespace, place: Site) -> None:

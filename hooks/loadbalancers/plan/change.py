@@ -18,7 +18,6 @@ from math import inf
 
 import msgspec
 
-from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.texts import join_sentences
 from hooks.kube.conditions import Condition
 from hooks.loadbalancers.plan.actions import Action
@@ -26,32 +25,16 @@ from hooks.loadbalancers.plan.address import (
     NOTHING_BESIDE,
     AddressPlan,
     Beside,
-    claim_unproven,
-    obtain,
-    undo_takeover,
 )
 from hooks.loadbalancers.plan.claims import (
     CHANGING_ADDRESS,
-    find_held,
-    may_have_served,
     not_ready,
-    own_addresses,
 )
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import is_open
-from hooks.loadbalancers.plan.kept_address import keep
 from hooks.loadbalancers.plan.ownership import port_key
-from hooks.loadbalancers.plan.sharing import is_shared
 from hooks.loadbalancers.plan.status import Stages
-from hooks.loadbalancers.plan.takedown import (
-    hand_back,
-    list_takedown,
-    take_down,
-    why_kept,
-    why_returned,
-)
 from hooks.loadbalancers.plan.unread import refuse_change
-from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.recorded import RecordedAddress, RecordedChange
 from hooks.webhook.requests import Time
 
@@ -68,33 +51,59 @@ PlanAt = Callable[[AddressPlan], Stages]
 
 
 @dataclass(frozen=True, slots=True)
-class _Others:
-    """The addresses of ours beside the one that serves.
+class Other:
+    """An address of ours, as a change from or to another one sees it.
 
     Attributes:
+        kept: what keeps it right.
+        down: what takes it down next; empty where it is not wholly ours.
+        listed: all that takes it down, for plan mode.
+        why_kept: why an address that goes is not released; empty if it is, or stays as asked.
+    """
+
+    ip: str
+    kept: AddressPlan
+    down: tuple[Action, ...] = ()
+    listed: tuple[Action, ...] = ()
+    why_kept: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The address that serves, and those of ours beside it.
+
+    Attributes:
+        held: the one that serves.
         asked: the one that the Service asks for.
         former: the one that served before, and may be shown or in use.
         extras: neither: of a change that was taken back, or of two replicas that each got one.
+        going: removes those.
+        undoing: makes ours, or gives back, what a change began with that is asked for no more.
+        why_kept: why one of the extras is not released.
     """
 
-    asked: PublicIpAddress | None
-    former: PublicIpAddress | None
-    extras: tuple[PublicIpAddress, ...]
+    held: Other
+    asked: Other | None = None
+    former: Other | None = None
+    extras: tuple[Other, ...] = ()
+    going: tuple[Action, ...] = ()
+    undoing: tuple[Action, ...] = ()
+    why_kept: str = ""
 
 
-def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
+def change_address(
+    facts: Facts, held: Stages, others: Others, plan_at: PlanAt, get: Callable[[], AddressPlan]
+) -> Stages:
     """Add to the stages of the address that serves what a change from or to another one asks for.
 
     Args:
         facts: the facts.
         held: the stages at the address that serves.
-        plan_at: plans them at another.
+        others: the addresses of ours.
+        plan_at: plans stages at another address.
+        get: gets the address that the Service asks for.
     """
-    found, change = find_held(facts), facts.request.recorded.change
-    if found is None or is_shared(found):
-        return held
-    others = _find_others(facts, found)
-    refused = refuse_change(facts)
+    refused, change = refuse_change(facts), facts.request.recorded.change
 
     def plan_other(address: AddressPlan) -> Stages:
         """Plan the stages at another address; a tier's list is one for both."""
@@ -106,71 +115,36 @@ def plan_change(facts: Facts, held: Stages, plan_at: PlanAt) -> Stages:
     is_new_share = bool(facts.owner.share and facts.request.asks_another and not others.former)
     stays = refused or facts.request.spec.invalid or is_new_share or not held.address.is_ours
     if stays:  # each is kept right where it is: whom the Service shuts out, both do
-        kept = [plan_other(keep(facts, each)) for each in (others.asked, others.former) if each]
-        extras = _beside(*(plan_other(keep(facts, each)) for each in others.extras))
+        kept = [plan_other(each.kept) for each in (others.asked, others.former) if each]
+        extras = _beside(*(plan_other(each.kept) for each in others.extras))
         return _with(held, refused, change=change, beside=_beside(*kept).with_safe(extras))
-    going = tuple(action for each in others.extras for action in _remove_extra(facts, each))
-    is_free = others.former is None or others.former.ip_address == facts.request.spec.address
+    is_free = others.former is None or others.former.ip == facts.request.spec.address
     if facts.request.asks_another and is_free and not facts.owner.share:
-        return _approach(facts, held, others, plan_other, going)
+        new = plan_other(others.asked.kept if others.asked else get())
+        return _approach(facts, held, others, new)
     if others.former:
-        held = _retire(facts, held, others.former, plan_other, going)
+        held = _retire(facts, held, others.former, plan_other(others.former.kept), others.going)
         return _wait(facts, held, others.former) if facts.request.asks_another else held
-    return _clear(facts, held, others, going)
+    return _clear(facts, held, others)
 
 
-def _clear(facts: Facts, held: Stages, others: _Others, going: tuple[Action, ...]) -> Stages:
+def _clear(facts: Facts, held: Stages, others: Others) -> Stages:
     """Undo what a change began that is asked for no more, until nothing is left of it."""
-    undoing = _undo(facts)
-    is_over = not (undoing or others.extras)
-    whys = (
-        why_returned(facts, each) or why_kept(facts.on(each.id), each, is_second=True)
-        for each in others.extras
-    )
-    beside = Beside((*going, *undoing), why_kept=next(filter(None, whys), ""))
-    return _with(held, change=None if is_over else facts.request.recorded.change, beside=beside)
+    beside = Beside((*others.going, *others.undoing), why_kept=others.why_kept)
+    is_over = not (others.undoing or others.extras)
+    change = None if is_over else facts.request.recorded.change
+    return _with(held, change=change, beside=beside)
 
 
-def _find_others(facts: Facts, held: PublicIpAddress) -> _Others:
-    """Tell the other addresses of ours apart.
-
-    Where the status names no former one, one that the Service shows is: the status was lost, or
-    this call was shown an older one. Where the Service shows none of ours, as with a host name, one
-    that may have served is.
-    """
-    recorded = facts.request.recorded.former
-    shown = facts.service.shown if facts.service else ()
-    others = sorted(
-        (each for each in own_addresses(facts) if each.id != held.id),
-        key=lambda each: each.ip_address,
-    )
-    asked = next((each for each in others if each.ip_address == facts.request.spec.address), None)
-    former_ips = {recorded.ip} if recorded else set(shown)
-    if not former_ips & {each.ip_address for each in (held, *others)}:
-        former_ips |= {each.ip_address for each in others if may_have_served(facts, each)}
-    former = next((each for each in others if each.ip_address in former_ips), None)
-    if asked == former and recorded is None:
-        former = None
-    extras = tuple(each for each in others if each not in (asked, former))
-    return _Others(asked, former, extras)
-
-
-def _approach(
-    facts: Facts,
-    held: Stages,
-    others: _Others,
-    plan_at: PlanAt,
-    going: tuple[Action, ...],
-) -> Stages:
+def _approach(facts: Facts, held: Stages, others: Others, new: Stages) -> Stages:
     """Build the address that the Service asks for, and change to it once it serves.
 
     It is in the status before anything is done in CloudStack: so a later call looks for it, also if
     the Service does not ask for it any more.
     """
-    spec, change = facts.request.spec, facts.request.recorded.change
-    new = plan_at(keep(facts, others.asked) if others.asked else obtain(facts))
+    spec, change, going = facts.request.spec, facts.request.recorded.change, others.going
     if spec.plan_only:
-        down = _take_down_held(facts)
+        down = others.held.listed
         return _with(held, _until(facts, new), change, Beside((*going, *new.actions, *down)))
     is_written = change is not None and change.to == spec.address
     if not is_written and (new.actions or new.address.awaits_status):
@@ -180,14 +154,6 @@ def _approach(
     if not new.actions and _serves_as(facts, held, new):
         return _switch(facts, held, new, going)
     return _with(held, _until(facts, new), change, _beside(new, more=going))
-
-
-def _take_down_held(facts: Facts) -> tuple[Action, ...]:
-    """List in plan mode what is taken down in the end."""
-    held = find_held(facts)
-    if held is None or facts.owner.whose(held) is not Whose.OURS:
-        return ()
-    return list_takedown(facts.on(held.id), held)
 
 
 def _until(facts: Facts, new: Stages) -> Condition:
@@ -246,8 +212,8 @@ def _switch(facts: Facts, held: Stages, new: Stages, going: tuple[Action, ...]) 
 def _retire(
     facts: Facts,
     held: Stages,
-    former: PublicIpAddress,
-    plan_at: PlanAt,
+    former: Other,
+    here: Stages,
     going: tuple[Action, ...],
 ) -> Stages:
     """Withdraw the former address, and take it down; until then it is kept as right as the new one.
@@ -255,15 +221,12 @@ def _retire(
     It is taken down after the status says that it is not shown, and the Service shows that too.
     Neither happens while it serves a port that the new one does not.
     """
-    change, kept = facts.request.recorded.change or RecordedChange(), keep(facts, former)
+    change, kept = facts.request.recorded.change or RecordedChange(), former.kept
     known = facts.request.recorded.former
     if facts.request.spec.plan_only:
-        is_ours = facts.owner.whose(former) is Whose.OURS
-        down = list_takedown(facts.on(former.id), former) if is_ours else ()
-        return _with(held, None, change, Beside((*going, *down)))
+        return _with(held, None, change, Beside((*going, *former.listed)))
     since = _since(facts)
     elapsed = facts.now - since
-    here = plan_at(kept)
     serves = _serves_as(facts, here, held)
     is_shown = elapsed < SHOWN_TOGETHER or bool(known and known.published and not serves)
     record = msgspec.structs.replace(
@@ -273,14 +236,11 @@ def _retire(
     due = SHOWN_TOGETHER - elapsed if is_shown else SHOWN_TOGETHER + SERVES_ON - elapsed
     was_withdrawn = known is not None and not known.published
     is_waiting = due > 0 or not was_withdrawn or not serves
-    if is_waiting or not kept.is_ours or not _may_go(facts, former):
+    if is_waiting or not kept.is_ours or not may_go(facts, former.ip):
         beside = _beside(here, more=going)
         return _with(held, None, noted, beside, due=max(due, LOOK_AGAIN))
-    down = take_down(facts.on(former.id), former)
-    beside = Beside(
-        (*going, *facts.not_refused(down)), why_kept=why_kept(facts.on(former.id), former)
-    )
-    condition = _refused(held.address.condition, facts.complaints(down))
+    beside = Beside((*going, *facts.not_refused(former.down)), why_kept=former.why_kept)
+    condition = _refused(held.address.condition, facts.complaints(former.down))
     return _with(held, condition, noted, beside, due=SHOWN_TOGETHER)
 
 
@@ -296,33 +256,13 @@ def _since(facts: Facts) -> float:
     return max(since, facts.now - SHOWN_TOGETHER) if known.published else since
 
 
-def _wait(facts: Facts, held: Stages, former: PublicIpAddress) -> Stages:
+def _wait(facts: Facts, held: Stages, former: Other) -> Stages:
     """Let a third address wait until the former one has gone: no more than two at a time."""
-    message = f"{facts.request.spec.address} comes once {former.ip_address} has gone"
+    message = f"{facts.request.spec.address} comes once {former.ip} has gone"
     return _with_condition(held, not_ready(CHANGING_ADDRESS, message))
 
 
-def _undo(facts: Facts) -> tuple[Action, ...]:
-    """Return what makes ours, or gives back, what a change began with that is asked for no more."""
-    if facts.request.recorded.change is None or not facts.still_wants:
-        return ()
-    undoing = undo_takeover(facts) or claim_unproven(facts)
-    return undoing.actions if undoing else ()
-
-
-def _remove_extra(facts: Facts, extra: PublicIpAddress) -> tuple[Action, ...]:
-    """Take an address down that was never shown; it is not for the Service to keep.
-
-    One that was another cluster's is given back.
-    """
-    is_whole = facts.owner.whose(extra) is Whose.OURS and extra.state == "Allocated"
-    if not is_whole or not _may_go(facts, extra):
-        return ()
-    down = hand_back(facts, extra) or take_down(facts.on(extra.id), extra, is_second=True)
-    return facts.not_refused(down)
-
-
-def _may_go(facts: Facts, address: PublicIpAddress) -> bool:
+def may_go(facts: Facts, ip: str) -> bool:
     """Tell whether the Service, as it was just read, neither shows an address nor asks for it.
 
     A call may have been shown an older load balancer, from before the Service asked for it.
@@ -331,9 +271,7 @@ def _may_go(facts: Facts, address: PublicIpAddress) -> bool:
         return True
     service = facts.service
     return (
-        service is not None
-        and service.still_wants
-        and address.ip_address not in (service.address, *service.shown)
+        service is not None and service.still_wants and ip not in (service.address, *service.shown)
     )
 
 

@@ -7,6 +7,7 @@ have on the same address stays.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hooks.cloudstack.errors import ADDRESS_TAKEN, INVALID_PARAMETER
 from hooks.cloudstack.models.loadbalancing import InternalLoadBalancer, LoadBalancerRule
@@ -24,7 +25,7 @@ from hooks.loadbalancers.plan.claims import (
 from hooks.loadbalancers.plan.enforcement import enforcement
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.kept_address import keep
-from hooks.loadbalancers.plan.rules import delete_rule, new_balancer, own_rules
+from hooks.loadbalancers.plan.rules import new_balancer, own_rules
 from hooks.loadbalancers.plan.share_tags import describe
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.recorded import RecordedAddress
@@ -32,9 +33,17 @@ from hooks.names import EVENT_ADDRESS_KEPT
 
 
 def plan_internal_address(facts: Facts) -> AddressPlan:
-    """Keep the address that load balancers of ours are on, or get one with the first of them."""
+    """Keep the address that load balancers of ours are on, or get one with the first of them.
+
+    One that no status had, where the Service asks for another one, is recorded first.
+    """
     own = own_balancers(facts)
-    return _keep(facts, own) if own else _obtain(facts)
+    if not own:
+        return _obtain(facts)
+    held = find_held_ip(facts, own)
+    is_other = facts.request.spec.address not in ("", held)
+    awaits = is_other and facts.request.recorded.claimed is None
+    return replace(keep_internal(facts, held), awaits_status=awaits)
 
 
 def find_other(facts: Facts) -> AddressPlan | None:
@@ -55,7 +64,7 @@ def find_other(facts: Facts) -> AddressPlan | None:
         what = f"Public address {held.ip_address} is this Service's"
     elif own:
         first = min(own, key=lambda each: (each.network_id, each.public_ip_id, each.id))
-        recorded = _record(facts, first.public_ip_id, first.network_id)
+        recorded = record_internal(facts, first.public_ip_id, first.network_id)
         what = f"Internal load balancer {first.name} on {first.public_ip_id} is this Service's"
     else:
         return None
@@ -91,39 +100,45 @@ def left_balancers(facts: Facts) -> tuple[Event, ...]:
     return (Event(facts.request.service, EVENT_ADDRESS_KEPT, message, type="Warning"),)
 
 
-def _keep(facts: Facts, own: Sequence[LoadBalancerRule]) -> AddressPlan:
-    """Keep one address: of two that two replicas got, or of a change, the other one goes."""
-    request = facts.request
-    recorded, wanted = request.recorded.address, request.spec.address
-    ips = [each.public_ip_id for each in own]
-    known = recorded.ip if recorded else ""
-    held = min(ips, key=lambda ip: (ip != known, ip != wanted, -ips.count(ip), ip))
-    others = tuple(delete_rule(facts, each) for each in own if each.public_ip_id != held)
-    condition = Condition("AddressReady", "True", "AddressAllocated", held)
-    if wanted not in ("", held):
-        message = (
-            f"The Service asks for {wanted}, and has {held}. An internal address cannot change on "
-            "a live Service: delete the Service and create it again, or ask for the one it has"
-        )
-        condition = not_ready("InternalAddressChangeNotServed", message)
-    if complaints := facts.complaints(others):
-        condition = not_ready("AddressRefused", "; ".join(complaints))
-    return AddressPlan(
-        condition,
-        facts.not_refused(others),
-        address_id=held,
-        is_ours=True,
-        recorded=_record(facts, held),
-    )
+def find_held_ip(facts: Facts, own: Sequence[LoadBalancerRule]) -> str:
+    """Return the address that the Service has: the recorded one, else the first that it shows.
+
+    Else it is the one that it asks for, or the one with the most load balancers, or the first.
+    """
+    recorded, ips = facts.request.recorded.address, [each.public_ip_id for each in own]
+    shown = facts.service.shown if facts.service else ()
+
+    def rank(ip: str) -> tuple[bool, int, bool, int, str]:
+        is_known = recorded is not None and recorded.ip == ip
+        place = (*shown, ip).index(ip)
+        return not is_known, place, ip != facts.request.spec.address, -ips.count(ip), ip
+
+    return min(ips, key=rank, default="")
+
+
+def keep_internal(facts: Facts, ip: str) -> AddressPlan:
+    """Keep an address that load balancers of ours are on."""
+    condition = Condition("AddressReady", "True", "AddressAllocated", ip)
+    recorded = record_internal(facts, ip)
+    return AddressPlan(condition, address_id=ip, is_ours=True, recorded=recorded)
+
+
+def get_asked(facts: Facts) -> AddressPlan:
+    """Get the address that the Service asks for, beside the one that it has."""
+    wanted = facts.request.spec.address
+    if refused := _refuse(facts) or refuse_without_nodes(facts):
+        return AddressPlan(refused)
+    if others := _others_at(facts, wanted):
+        return AddressPlan(not_ready("AddressInUse", others))
+    planned = _create_first(facts, wanted)
+    return replace(planned, recorded=record_internal(facts, wanted))
 
 
 def _obtain(facts: Facts) -> AddressPlan:
     """Get the address that is asked for, else the one of before, else any."""
     request, recorded = facts.request, _had(facts)
-    if nothing := _why_nothing(facts):
-        return AddressPlan(not_ready("NothingToServe", nothing), recorded=recorded)
-    if not facts.still_wants:
-        return AddressPlan(refuse_unconfirmed(request), recorded=recorded)
+    if refused := _refuse(facts):
+        return AddressPlan(refused, recorded=recorded)
     if unproven := claim_unproven(facts):
         return unproven
     if without_nodes := refuse_without_nodes(facts):
@@ -136,6 +151,13 @@ def _obtain(facts: Facts) -> AddressPlan:
     refusal = facts.refusal(_first(facts, recorded.ip))
     is_lost = refusal is not None and refusal.code in (ADDRESS_TAKEN, INVALID_PARAMETER)
     return _create_first(facts, "" if is_lost else recorded.ip)
+
+
+def _refuse(facts: Facts) -> Condition | None:
+    """Return the condition that says why nothing is made; None if something may be."""
+    if nothing := _why_nothing(facts):
+        return not_ready("NothingToServe", nothing)
+    return None if facts.still_wants else refuse_unconfirmed(facts.request)
 
 
 def _had(facts: Facts) -> RecordedAddress | None:
@@ -152,7 +174,7 @@ def _create_first(facts: Facts, ip: str) -> AddressPlan:
     if refusal := facts.refusal(action):
         reason = "AddressNotFree" if refusal.code == ADDRESS_TAKEN else "AddressRefused"
         condition = not_ready(reason, f"{action}: {refusal.text}")
-    known = _record(facts, ip) if recorded and recorded.ip == ip else None
+    known = record_internal(facts, ip) if recorded and recorded.ip == ip else None
     return AddressPlan(condition, facts.not_refused((action,)), address_id=ip, recorded=known)
 
 
@@ -179,7 +201,7 @@ def _others_at(facts: Facts, ip: str) -> str:
     return f"{ip} is in use by internal load balancer {found.name}{whose}"
 
 
-def _record(facts: Facts, ip: str, network_id: str = "") -> RecordedAddress:
+def record_internal(facts: Facts, ip: str, network_id: str = "") -> RecordedAddress:
     """Return what the status holds of the address, which has no id: it is the IP.
 
     It is on the request's network unless another one is given.

@@ -44,7 +44,11 @@ def address_events(facts: Facts, address: AddressPlan) -> Iterator[Event]:
         if planned is not None and not planned.id:
             message = f"CloudStack does not show {recorded.ip} as this Service's address any more"
             yield _lost(facts, f"{message}: somebody released it, or removed its tags", address)
-        elif planned and recorded.is_internal and planned.ip != recorded.ip:
+        elif (
+            planned
+            and recorded.is_internal
+            and not {planned.ip} & {recorded.ip, request.spec.address}
+        ):
             message = f"{recorded.ip} is not this Service's internal address any more"
             whole = f"{message}: its load balancers were deleted. {planned.ip} is, from now on"
             yield Event(service, EVENT_ADDRESS_LOST, whole, type="Warning")
@@ -117,6 +121,12 @@ def _was_lost(facts: Facts, recorded: RecordedAddress) -> bool:
     """Tell whether the recorded address was the Service's before, and then was not."""
     is_unclaimed = recorded.published and not recorded.id
     return is_unclaimed or recorded.ip == facts.request.recorded.withdrawn_address
+
+
+def _is_another(facts: Facts, planned: RecordedAddress) -> bool:
+    """Tell whether an address is neither the recorded one nor the one that the Service asks for."""
+    recorded = facts.request.recorded.address
+    return planned.ip not in (recorded.ip if recorded else "", facts.request.spec.address)
 
 
 def _why_lost(facts: Facts) -> str:

@@ -5,7 +5,8 @@ Read these in order; each stage returns its condition and its actions:
 1. address.py    recorded, tagged, shared, asked for, left by another provider, or chosen
                   (claims.py: which; sharing.py: of several Services; adoption.py: whether what a
                   former provider left is ours; kept_address.py: what becomes of one that is ours;
-                  change.py: another one takes its place; internal.py: one of the tier itself)
+                  change.py: another one takes its place, with public_change.py and
+                  internal_change.py; internal.py: one of the tier itself)
 2. rules.py      one for each port, changed in place if CloudStack can (enforcement.py: what admits
                   the sources; stickiness.py: which policies rules have; certificates.py:
                   which certificates; port_rules.py: what becomes of each port)
@@ -41,13 +42,13 @@ from hooks.loadbalancers.plan import certificates, status
 from hooks.loadbalancers.plan.acl import plan_acl
 from hooks.loadbalancers.plan.actions import Action, DeleteOrphan
 from hooks.loadbalancers.plan.address import AddressPlan
-from hooks.loadbalancers.plan.change import plan_change
 from hooks.loadbalancers.plan.claims import lacks_tags, refuse_without_nodes
 from hooks.loadbalancers.plan.deletion import plan_deletion
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.firewall import FirewallPlan, plan_firewall
 from hooks.loadbalancers.plan.internal import find_other, plan_internal_address
 from hooks.loadbalancers.plan.internal_acl import plan_internal_acl
+from hooks.loadbalancers.plan.internal_change import plan_internal_change
 from hooks.loadbalancers.plan.kept_address import plan_address
 from hooks.loadbalancers.plan.losses import (
     address_events,
@@ -59,6 +60,7 @@ from hooks.loadbalancers.plan.losses import (
 from hooks.loadbalancers.plan.members import plan_members
 from hooks.loadbalancers.plan.networks import why_not_served
 from hooks.loadbalancers.plan.port_rules import RulesPlan
+from hooks.loadbalancers.plan.public_change import plan_change
 from hooks.loadbalancers.plan.publication import withdrawal_events
 from hooks.loadbalancers.plan.rules import own_rules, plan_rules
 from hooks.loadbalancers.plan.schedule import (
@@ -136,10 +138,13 @@ def not_served(facts: Facts) -> Condition | None:
 
 def plan_stages(facts: Facts) -> Stages:
     """Plan the stages. Rules, members and firewall wait for the address, except in plan mode."""
+
+    def plan_at(address: AddressPlan) -> Stages:
+        return _stages_at(facts, address)
+
     if facts.request.spec.internal:
-        return _stages_at(facts, plan_internal_address(facts))
-    stages = _stages_at(facts, plan_address(facts))
-    return plan_change(facts, stages, lambda address: _stages_at(facts, address))
+        return plan_internal_change(facts, plan_at(plan_internal_address(facts)), plan_at)
+    return plan_change(facts, plan_at(plan_address(facts)), plan_at)
 
 
 def _stages_at(facts: Facts, address: AddressPlan) -> Stages:

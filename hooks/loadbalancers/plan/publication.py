@@ -5,10 +5,12 @@ else has it: nodes, and names in the DNS, would send to this Service what is mea
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from math import inf
 
 import msgspec
 
+from hooks.cloudstack.models.loadbalancing import InternalLoadBalancer
 from hooks.cloudstack.models.network import PublicIpAddress
 from hooks.http.bounded_json import Json
 from hooks.kube.events import Event
@@ -17,6 +19,7 @@ from hooks.loadbalancers.plan.actions import Associate
 from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.facts import Facts
 from hooks.loadbalancers.plan.ownership import value
+from hooks.loadbalancers.plan.rules import own_rules
 from hooks.loadbalancers.plan.share_tags import Share, describe
 from hooks.loadbalancers.plan.whose import Whose
 from hooks.loadbalancers.recorded import RecordedAddress, RecordedChange
@@ -24,6 +27,18 @@ from hooks.names import EVENT_ADDRESS_WITHDRAWN, TAG_SERVICE_UID
 
 #: Seconds after the rules are created at which an address is published without a member.
 PUBLISH_AFTER = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An address that the Service must not show any more.
+
+    Attributes:
+        whose: says that it is somebody else's.
+    """
+
+    ip: str
+    whose: str
 
 
 def publish(
@@ -43,7 +58,7 @@ def publish(
     address, taken = planned.recorded, find_taken(facts, planned)
     if address is None:
         return None
-    if taken and taken.ip_address == address.ip:
+    if taken and taken.ip == address.ip:
         return msgspec.structs.replace(address, published=False)
     if rules_since is None or not planned.is_ours:
         return address
@@ -68,7 +83,7 @@ def address_fields(facts: Facts, planned: AddressPlan, address: RecordedAddress 
     taken, before = find_taken(facts, planned), facts.request.recorded.withdrawn_address
     is_ours = address is not None and planned.is_ours
     is_replaced = address is not None and (address.published or (is_ours and address.ip == before))
-    withdrawn = taken.ip_address if taken else "" if is_replaced else before
+    withdrawn = taken.ip if taken else "" if is_replaced else before
     fields |= {"addressChange": _change(planned.change)} if planned.change else {}
     return fields | ({"withdrawnAddress": withdrawn} if withdrawn else {})
 
@@ -76,26 +91,40 @@ def address_fields(facts: Facts, planned: AddressPlan, address: RecordedAddress 
 def withdrawal_events(facts: Facts, planned: AddressPlan) -> Iterator[Event]:
     """Return the Event that the Service must not show an address any more, when that begins."""
     taken = find_taken(facts, planned)
-    if taken is None or taken.ip_address == facts.request.recorded.withdrawn_address:
+    if taken is None or taken.ip == facts.request.recorded.withdrawn_address:
         return
-    whose = "was allocated again by somebody else"
-    if facts.owner.has_another_mark(taken):
-        whose = f"belongs to {describe(taken.tags)}"
-    message = f"{taken.ip_address} {whose} in CloudStack: this Service does not show it any more"
+    message = f"{taken.ip} {taken.whose} in CloudStack: this Service does not show it any more"
     yield Event(facts.request.service, EVENT_ADDRESS_WITHDRAWN, message, type="Warning")
 
 
-def find_taken(facts: Facts, planned: AddressPlan) -> PublicIpAddress | None:
+def find_taken(facts: Facts, planned: AddressPlan) -> Taken | None:
     """Return the address that the Service may show and that is surely somebody else's now.
 
     None if there is none, or if there is a doubt.
     """
     ip = _shown(facts)
+    if ip and facts.request.spec.internal:
+        return _find_taken_internal(facts, ip)
     for each in facts.state.addresses if ip else ():
         is_taken = each.ip_address == ip and each.state == "Allocated"
         if is_taken and each.id != planned.address_id and _is_others(facts, each):
-            return each
+            whose = "was allocated again by somebody else"
+            if facts.owner.has_another_mark(each):
+                whose = f"belongs to {describe(each.tags)}"
+            return Taken(ip, whose)
     return None
+
+
+def _find_taken_internal(facts: Facts, ip: str) -> Taken | None:
+    """Return an internal address that others have load balancers on, and we have none.
+
+    Such an address is a Service's by its load balancers alone, and where others are we make none.
+    """
+    there = facts.on(ip)
+    rules = [each for each in there.state.rules if isinstance(each, InternalLoadBalancer)]
+    if not rules or own_rules(there.owner, rules):
+        return None
+    return Taken(ip, f"has internal load balancer {rules[0].name}, which is not this Service's,")
 
 
 def _shown(facts: Facts) -> str:

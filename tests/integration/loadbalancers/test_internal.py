@@ -189,18 +189,28 @@ def test_an_address_that_cannot_be_had_is_refused_with_the_reason(
     assert lb.is_ready()
 
 
-def test_another_address_of_a_live_service_is_refused_and_it_serves_on(
+def test_an_address_that_somebody_else_has_is_not_shown_until_it_is_free_again(
     world: World, hook: LoadBalancersHook
 ) -> None:
     lb = internal(world, address=FREE).settle(hook)
-    lb.change(address=OTHER)
-    lb.settle(hook)
-    assert lb.reason() == "InternalAddressChangeNotServed"
-    assert sources(world) == {FREE}
+    for each in balancers(world):
+        world.human.done("deleteLoadBalancer", id=each["id"])
+    theirs = create(world, 8080, FREE)
+    lb.wait(hook)
+    assert lb.reason() == "AddressInUse"
+    assert not lb.is_published()
+    assert lb.status["withdrawnAddress"] == FREE
+    [told] = [each.message for each in world.cluster.events if each.reason == "AddressWithdrawn"]
+    assert told == (
+        f"{FREE} has internal load balancer theirs, which is not this Service's, in CloudStack: "
+        "this Service does not show it any more"
+    )
+    world.human.done("deleteLoadBalancer", id=theirs)
+    lb.wait(hook)
+    assert lb.is_ready()
     assert lb.is_published()
-    lb.change(address="", ports=[port(80), port(81)])
-    lb.settle(hook)
-    assert (lb.is_ready(), set(ports(world))) == (True, {80, 81})
+    assert "withdrawnAddress" not in lb.status
+    assert world.cluster.reasons().count("AddressRegained") == 1
 
 
 def test_what_others_have_on_the_address_stays(world: World, hook: LoadBalancersHook) -> None:

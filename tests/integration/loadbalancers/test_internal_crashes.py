@@ -6,6 +6,7 @@ import pytest
 
 from hooks.http.deadline import Deadline
 from hooks.loadbalancers.hook import LoadBalancersHook
+from hooks.loadbalancers.plan.change import SERVES_ON, SHOWN_TOGETHER
 from tests.integration.loadbalancers.driver import LoadBalancer, World, make_hook, port
 from tests.integration.loadbalancers.internal import (
     FREE,
@@ -52,6 +53,22 @@ def much(world: World, lb: LoadBalancer) -> None:
     world.nodes.pop("node-6")
 
 
+def another_address(world: World, lb: LoadBalancer) -> None:
+    del world
+    lb.change(address=OTHER)
+
+
+def changing(world: World, hook: LoadBalancersHook) -> LoadBalancer:
+    """Make one that has changed to another address, whose former one is about to go."""
+    lb = in_use(world, hook)
+    another_address(world, lb)
+    lb.settle(hook)
+    world.advance(SHOWN_TOGETHER + 1)
+    lb.settle(hook)
+    world.advance(SERVES_ON)
+    return lb
+
+
 def deleted_behind_our_back(world: World, lb: LoadBalancer) -> None:
     for each in balancers(world):
         world.human.done("deleteLoadBalancer", id=each["id"])
@@ -67,6 +84,9 @@ def deleted_behind_our_back(world: World, lb: LoadBalancer) -> None:
         pytest.param(asked_for, nothing_more, id="create with an address asked for"),
         pytest.param(in_use, much, id="change"),
         pytest.param(in_use, deleted_behind_our_back, id="repair"),
+        pytest.param(in_use, another_address, id="change the address"),
+        pytest.param(changing, nothing_more, id="take the former address down"),
+        pytest.param(changing, deletion, id="delete while the address changes"),
         pytest.param(in_use, deletion, id="delete"),
     ],
 )

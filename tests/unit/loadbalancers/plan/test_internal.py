@@ -8,13 +8,15 @@ from hooks.cloudstack.models.loadbalancing import InternalLoadBalancer
 from hooks.cloudstack.models.network import Capability, Network, NetworkService
 from hooks.cloudstack.models.tags import Tag
 from hooks.http.bounded_json import Json
-from hooks.loadbalancers.plan.actions import CreateRule, DeleteRule
+from hooks.loadbalancers.plan.actions import Action, CreateRule, DeleteRule
 from hooks.loadbalancers.plan.address import AddressPlan
 from hooks.loadbalancers.plan.facts import CloudState, Facts, Refusal
 from hooks.loadbalancers.plan.fingerprint import fingerprint
 from hooks.loadbalancers.plan.internal import left_balancers, own_balancers, plan_internal_address
+from hooks.loadbalancers.plan.plan import plan
 from hooks.loadbalancers.plan.rules import new_balancer
 from hooks.loadbalancers.plan.seals import balancer_name
+from hooks.webhook.contract import Plan
 from tests.unit.loadbalancers.builders import (
     NET,
     SEAL_KEY,
@@ -67,7 +69,7 @@ def at(ip: str = HERE) -> Json:
     return recorded(ip, id=ip)
 
 
-def created(planned: AddressPlan) -> list[str]:
+def created(planned: AddressPlan | Plan[Action]) -> list[str]:
     """Return the addresses on which something is created."""
     return [each.rule.public_ip_id for each in planned.actions if isinstance(each, CreateRule)]
 
@@ -156,20 +158,22 @@ def test_where_none_can_serve_none_is_made(spec: dict[str, Any], reason: str) ->
     assert (planned.condition.reason, planned.actions) == (reason, ())
 
 
-def test_of_two_addresses_the_one_of_the_status_is_kept() -> None:
-    first, second = made(80), made(80, THERE)
-    planned = plan_internal_address(known(first, second, status=at(THERE)))
-    assert planned.address_id == THERE
-    [gone] = planned.actions
-    assert isinstance(gone, DeleteRule)
-    assert gone.own.id == first.id
-    assert planned.is_ours
+def test_of_two_addresses_the_one_of_the_status_is_kept_and_what_serves_nobody_goes() -> None:
+    found = known(made(80), made(80, THERE), status=at(THERE))
+    assert plan_internal_address(found).address_id == THERE
+    gone = [each for each in plan(found).actions if isinstance(each, DeleteRule)]
+    assert [each.own.id for each in gone] == [made(80).id]
 
 
-def test_another_address_of_a_live_service_is_refused_and_it_is_kept() -> None:
-    planned = plan_internal_address(known(made(), status=at(), address=THERE))
-    assert planned.condition.reason == "InternalAddressChangeNotServed"
-    assert (planned.actions, planned.address_id, planned.is_ours) == ((), HERE, True)
+def test_another_address_of_a_live_service_is_written_to_the_status_before_anything_else() -> None:
+    asked = known(made(), status=at(), address=THERE)
+    planned = plan(asked)
+    assert created(planned) == []
+    status = planned.response["status"] or {}
+    assert status["addressChange"] == {"to": THERE}
+    assert status["address"]["ip"] == HERE
+    noted = known(made(), status={**at(), "addressChange": {"to": THERE}}, address=THERE)
+    assert created(plan(noted)) == [THERE]
 
 
 def test_what_asks_for_one_is_not_asked_as_what_does_not() -> None:
