@@ -25,7 +25,7 @@ from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.internal import read_balancers
 from hooks.loadbalancers.live_service import read_service, tagged_namespace
 from hooks.loadbalancers.members import read_members
-from hooks.loadbalancers.networks import read_acl, read_items_of_vpc, read_network
+from hooks.loadbalancers.networks import read_acl, read_items_of_vpc, read_network, sees_nodes
 from hooks.loadbalancers.partial_lists import PartialLists, list_deadline
 from hooks.loadbalancers.plan.actions import Assign, Release
 from hooks.loadbalancers.plan.allocations import without_stale_tags
@@ -129,9 +129,11 @@ def _with_cloud_state(facts: Facts, context: CallContext) -> Facts:
         version=context.cloud.capabilities(context.deadline),
         network=read_network(request.network_id, context.cloud, context.deadline),
     )
-    facts = replace(facts, certificate=read_asked(facts, context))
-    reader = _Reader(facts, context)
-    unread = facts.call_state.unread
+    certificate = read_asked(facts, context)
+    hides_network = request.is_deleting and facts.network is None
+    is_known = hides_network and sees_nodes(request, context)
+    facts = replace(facts, certificate=certificate, sees_nodes=is_known)
+    reader, unread = _Reader(facts, context), facts.call_state.unread
     if request.spec.internal and not request.is_deleting:
         is_settled = request.recorded.has_claimed(internal=True)
         state = CloudState(() if is_settled else reader.addresses(), unread=unread)
@@ -182,8 +184,7 @@ class _Reader:
         found = find_candidates(facts)
         tier = facts.tier
         is_in_vpc = tier is not None or any(each.vpc_id for each in facts.state.addresses)
-        request = self._request
-        spec = request.spec
+        request, spec = self._request, self._request.spec
         matters = request.is_deleting or request.recorded.address or spec.plan_only or spec.internal
         lists = PartialLists(self._deadline, dict(facts.state.unread))
         if not (is_in_vpc and (found or matters)):
@@ -310,8 +311,7 @@ class _Reader:
         UID, namespace or cluster may have as well.
         """
         recorded, spec = self._request.recorded.address, self._request.spec
-        owner = self._facts.owner
-        change = self._request.recorded.change
+        owner, change = self._facts.owner, self._request.recorded.change
         ips = {recorded.ip if recorded else spec.adopt.address: None}
         ips |= dict.fromkeys(sorted(self._request.recorded.changing))
         acquiring = self._facts.acquiring

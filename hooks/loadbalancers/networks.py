@@ -11,6 +11,7 @@ from hooks.cloudstack.errors import InvalidParameter
 from hooks.cloudstack.models.firewall import NetworkAcl, NetworkAclList
 from hooks.cloudstack.models.network import Network
 from hooks.http.deadline import Deadline
+from hooks.loadbalancers.context import CallContext
 from hooks.loadbalancers.plan.networks import why_not_served
 from hooks.loadbalancers.request import LoadBalancerRequest
 
@@ -72,3 +73,14 @@ def read_items_of_vpc(vpc_id: str, cloud: Cloud, deadline: Deadline) -> tuple[Ne
             if not error.says_unknown(each.id, "aclid"):
                 raise
     return tuple(items)
+
+
+def sees_nodes(request: LoadBalancerRequest, context: CallContext) -> bool:
+    """Tell whether CloudStack shows us the VM of a node, where no status says what there was.
+
+    Raises CloudStackError.
+    """
+    if request.recorded.condition("AddressReady").status:
+        return False
+    shown = {each.id for each in context.cloud.snapshot(context.deadline).vms if each.exists}
+    return any(each.vm_id in shown for each in request.instances)

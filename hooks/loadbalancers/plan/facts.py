@@ -206,6 +206,8 @@ class Facts:
         service: the Service as the API server has it; None if nothing depended on it.
         seal_key: makes the seals of records.
         address_limit: used and allowed addresses, if CloudStack refused one more.
+        sees_nodes: for a deletion whose network is not shown: VMs of nodes are, so we are in the
+            account and project where anything of ours is.
         returning: seconds for which nodes do not join again that came and went, by VM id.
     """
 
@@ -221,6 +223,7 @@ class Facts:
     call_state: CallState = CallState()
     address_limit: ResourceLimit | None = None
     seal_key: bytes = field(default=b"", repr=False)
+    sees_nodes: bool = False
     returning: Mapping[str, float] = field(default_factory=dict)
 
     @lazy

@@ -57,12 +57,13 @@ def may_exist(facts: Facts) -> bool:
     """Tell whether something of this load balancer may be in CloudStack that it does not show.
 
     A status without an address proves that none was chosen, unless the status was lost: then it has
-    no condition of the address either.
+    no condition of the address either. But what we make has our tags, or is on a network of a node:
+    where the nodes' VMs are shown, so is that.
     """
     request = facts.request
     was_chosen = bool(request.recorded.address or request.acquiring.text)
-    has_status = bool(request.recorded.condition("AddressReady").status)
-    return was_chosen or not has_status or not request.is_owned or bool(request.spec.adopt.address)
+    is_known = bool(request.recorded.condition("AddressReady").status) or facts.sees_nodes
+    return was_chosen or not is_known or not request.is_owned or bool(request.spec.adopt.address)
 
 
 def _traces(facts: Facts, address: PublicIpAddress) -> str:

@@ -7,7 +7,13 @@ import pytest
 
 from hooks.loadbalancers.hook import LoadBalancersHook
 from simulator.loading import FOLDER
-from tests.integration.loadbalancers.driver import LoadBalancer, World, make_hook, start_simulator
+from tests.integration.loadbalancers.driver import (
+    NOTHING,
+    LoadBalancer,
+    World,
+    make_hook,
+    start_simulator,
+)
 
 
 @pytest.fixture
@@ -121,3 +127,56 @@ def test_where_no_network_can_balance_the_first_is_named(
     lb = LoadBalancer(world).settle(hook)
     assert lb.reason() == "NetworkNotServed"
     assert world.writes() == {}
+
+
+def test_without_a_status_a_network_that_is_not_shown_holds_nothing_where_the_nodes_are(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world, network="00000000-0000-4000-8000-000000000000")
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert world.writes() == {}
+
+
+def test_without_a_status_an_address_is_found_though_the_network_that_is_named_is_not_shown(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    lb.parent.pop("status")
+    lb.change(network="00000000-0000-4000-8000-000000000000")
+    lb.delete()
+    lb.settle(hook)
+    assert lb.is_finalized()
+    assert world.remains() == NOTHING
+
+
+@pytest.mark.parametrize("command", ["listPublicIpAddresses", "listVirtualMachines"])
+def test_without_a_status_and_without_a_list_a_network_that_is_not_shown_holds_a_deletion(
+    world: World, hook: LoadBalancersHook, command: str
+) -> None:
+    lb = LoadBalancer(world, network="00000000-0000-4000-8000-000000000000")
+    world.simulator.control.fault(command, "error", code=530, times=None)
+    lb.delete()
+    lb.settle(hook)
+    assert not lb.is_finalized()
+    world.simulator.control.clear_faults()
+    lb.wait(hook)
+    assert lb.is_finalized()
+
+
+def test_without_a_status_and_with_another_projects_key_nothing_counts_as_gone(
+    world: World, hook: LoadBalancersHook
+) -> None:
+    lb = LoadBalancer(world).settle(hook)
+    lb.parent.pop("status")
+    [project] = world.state()["projects"]
+    world.project_id = project["id"]
+    elsewhere = world.open_cloud()
+    lb.delete()
+    lb.settle(make_hook(world, elsewhere))
+    assert lb.reason() == "NetworkNotVisible"
+    lb.wait(hook)
+    assert lb.is_finalized()
+    assert world.remains() == NOTHING
+    elsewhere.close()

@@ -47,7 +47,7 @@ def going(*, metadata: Json | None = None, **asked: Any) -> LoadBalancerRequest:
 
 
 def teardown(asked: LoadBalancerRequest, *addresses: PublicIpAddress, **more: Any) -> Plan[Action]:
-    names = ("refusals", "service", "network", "now")
+    names = ("refusals", "service", "network", "now", "sees_nodes")
     fields = {name: more.pop(name) for name in names if name in more}
     state = CloudState(addresses=addresses, **more)
     return plan(facts(asked, state=state, **{"service": LiveService(still_wants=False), **fields}))
@@ -305,3 +305,9 @@ def test_what_may_exist_and_cannot_be_seen_is_not_let_go(
     if may_exist:
         assert ready(planned)["reason"] == "NetworkNotVisible"
         assert ANNOTATION_ABANDON in ready(planned)["message"]
+
+
+def test_without_a_status_what_has_our_tags_would_be_seen_where_the_nodes_are() -> None:
+    assert is_finalized(teardown(going(), network=None, sees_nodes=True))
+    assert not is_finalized(teardown(going(status=recorded()), network=None, sees_nodes=True))
+    assert not is_finalized(teardown(going(metadata=acquiring()), network=None, sees_nodes=True))
