@@ -27,6 +27,7 @@ from hooks.targetclusters.healing.plan.control_plane import why_no_quorum
 from hooks.targetclusters.healing.plan.journal import Unreadable
 from hooks.targetclusters.healing.plan.model import Attempt, NodeState, PodsSeen, Record, Repair
 from hooks.targetclusters.healing.plan.pods import choose_pod, judge_pod
+from hooks.targetclusters.healing.plan.vm_attempts import count_of_day
 from hooks.targetclusters.healing.plan.vms import GONE, find_vm_of
 from hooks.targetclusters.healing.pods import delete_pod, get_pod
 from hooks.targetclusters.healing.rights import pod_rights
@@ -37,6 +38,7 @@ from hooks.targetclusters.healing.task import (
     HealingTask,
 )
 from hooks.targetclusters.healing.text_lease import WRITE_RETRIES
+from hooks.targetclusters.healing.vm_leases import KeptAttempts
 from hooks.targetclusters.healing.vm_lock import VmLock
 from hooks.targetclusters.health.model import Failure
 from hooks.targetclusters.outdated import is_changed
@@ -78,6 +80,11 @@ class Looked:
     work: Callable[[Deadline], Outcome]
     url: str = ""
     account: str = ""
+
+    @property
+    def done(self) -> str:
+        """Say that it is done."""
+        return f"{self.repair} of {self.name} is done"
 
 
 @dataclass(frozen=True)
@@ -230,8 +237,7 @@ class Attempting:
 
         def repair() -> Outcome:
             outcome = context.run(self._repair, looked, again, seconds)
-            text = outcome.text or f"{looked.repair} of {looked.name} is done"
-            return replace(outcome, text=text)
+            return replace(outcome, text=outcome.text or looked.done)
 
         return kept, begun, run_detached("repair", repair)
 
@@ -243,9 +249,29 @@ class Attempting:
         taken = lock.take(again)
         if isinstance(taken, Outcome):
             return taken
-        outcome = looked.work(seconds)
+        outcome = self._repair_alone(looked, seconds)
         lock.free(taken, sent=outcome.was_sent)
-        return outcome
+        count = count_of_day(taken.attempts, self.task.clock())
+        if count <= self.task.policy.max_retry:
+            return outcome
+        text = f"attempt {count} on it within a day: {outcome.text or looked.done}"
+        return replace(outcome, text=text)
+
+    def _repair_alone(self, looked: Looked, seconds: Deadline) -> Outcome:
+        """Make a repair while nobody else makes one of a VM that it may reach."""
+        is_of_cluster = looked.repair in decide.OF_CLUSTER
+        held: list[tuple[VmLock, KeptAttempts]] = []
+        try:
+            for vm in sorted(self.seen.members or ()) if is_of_cluster else ():
+                lock = VmLock(self.task, looked.url, vm, self.deadline)
+                taken = lock.hold()
+                if isinstance(taken, Outcome):
+                    return taken
+                held.append((lock, taken))
+            return looked.work(seconds)
+        finally:
+            for lock, taken in held:
+                lock.free(taken, sent=True)
 
     def _lock(self, looked: Looked) -> VmLock:
         return VmLock(self.task, looked.url, looked.object_id, self.deadline)

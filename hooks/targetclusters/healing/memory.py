@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from hooks.cloudstack import Cloud
 from hooks.targetclusters.healing.accounts import Accounts
+from hooks.targetclusters.healing.clock_steps import ClockSteps
 from hooks.targetclusters.healing.journal_lease import JournalLease
 from hooks.targetclusters.healing.vm_leases import VmLeases
 
@@ -27,6 +28,7 @@ class HealingMemory:
             seconds.
         sampled: the account whose VMs were last compared with the nodes, when, in monotonic
             seconds, and what is wrong.
+        clock_steps: of the clock on the wall.
         seen: since when the open attempts of other processes are seen, in monotonic seconds.
     """
 
@@ -37,4 +39,5 @@ class HealingMemory:
     doubts: dict[str, tuple[float, str]] = field(default_factory=dict)
     machines_of: tuple[object, float] = ((), float("-inf"))
     sampled: tuple[Cloud | None, float, str] = (None, 0.0, "")
+    clock_steps: ClockSteps = field(default_factory=ClockSteps)
     seen: dict[OpenAttempt, float] = field(default_factory=dict)

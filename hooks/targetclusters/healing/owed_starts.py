@@ -141,7 +141,7 @@ class OwedStarts:
     def _start(self, cloud: Cloud, record: Record) -> None:
         """Make a start while the VM is nobody else's. Raises Doubt, Outrun, KubeError."""
         lock = VmLock(self.task, cloud.config.api_url, record.owed_vm, self.deadline)
-        taken = lock.take_for_start()
+        taken = lock.hold()
         if isinstance(taken, Outcome):
             raise Doubt(f"{taken.text}, and its VM is not started")
         try:

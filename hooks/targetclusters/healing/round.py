@@ -63,6 +63,7 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
         deadline: of the round.
     """
     reads = deadline.at_most(READ_SECONDS)
+    task.memory.clock_steps.note(task.clock(), task.monotonic())
     if impossible := _why_impossible(task):
         return replace(result, failure=impossible)
     kept = _read_journal(task, reads)

@@ -57,6 +57,11 @@ class HealingTask:
         return f"{self.place} {self.cluster_uid}"
 
     @property
+    def nows(self) -> tuple[float, ...]:
+        """Return the present epoch seconds, by each clock that was there within the last hour."""
+        return self.memory.clock_steps.nows(self.clock(), self.monotonic())
+
+    @property
     def again(self) -> float:
         """Return when a person asked to begin again, in epoch seconds; 0 for never."""
         asked = annotations(self.cluster).get(ANNOTATION_HEAL_AGAIN)

@@ -1,12 +1,16 @@
 """Keeps what was tried on each VM, in Leases that all TargetClusters and replicas share.
 
 A VM's Lease is one of 256, by a hash of its CloudStack's URL and its id. So who serves a CloudStack
-of his own says nothing of the VMs of another, and no Lease grows too large.
+of his own says nothing of the VMs of another. A Lease holds a bounded text: of too much, what the
+namespace with the most has written gives way.
 """
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
+from posixpath import normpath
 from urllib.parse import urlsplit
 
 from hooks.http.deadline import Deadline
@@ -84,7 +88,15 @@ class VmLeases:
 
 
 def server_of(url: str) -> str:
-    """Return what a URL says of its server, however it is written: host, port and path."""
+    """Return what a URL says of its server, however it is written: host, port and path.
+
+    That two names, or a name and an address, are of one server is not known.
+    """
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return f"{(parts.hostname or '').rstrip('.')}:{port}{parts.path.rstrip('/')}"
+    host = (parts.hostname or "").rstrip(".")
+    with suppress(ValueError):
+        host = str(ip_address(host))
+    with suppress(UnicodeError):
+        host = host.encode("idna").decode()
+    return f"{host}:{port}{normpath('/' + parts.path.lstrip('/')).rstrip('/')}"

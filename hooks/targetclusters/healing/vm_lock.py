@@ -33,22 +33,22 @@ class VmLock:
 
     def why_not(self, again: float) -> str:
         """Say why an attempt may not be made now; empty if it may. Raises KubeError, Unreadable."""
-        return self._why_no_attempt(self._read(), again, self.task.clock())
+        return self._why_no_attempt(self._read(), again)
 
     def take(self, again: float) -> KeptAttempts | Outcome:
         """Write down that an attempt begins; an outcome says why it may not."""
         return self._take(
-            lambda kept, now: self._why_no_attempt(kept, again, now),
+            lambda kept: self._why_no_attempt(kept, again),
             lambda tried, now: vm_attempts.begun(
-                tried, self._by, now=now, until=now + REPAIR_SECONDS
+                tried, *self._by, now=now, until=now + REPAIR_SECONDS
             ),
         )
 
-    def take_for_start(self) -> KeptAttempts | Outcome:
-        """Write down that an owed start begins, which no number of attempts holds up."""
+    def hold(self) -> KeptAttempts | Outcome:
+        """Write down that the VM is worked on, which counts as no attempt, nor waits for any."""
         return self._take(
-            lambda kept, now: vm_attempts.why_busy(self._own_view(kept), now=now),
-            lambda tried, now: vm_attempts.held(tried, self._by, until=now + REPAIR_SECONDS),
+            lambda kept: vm_attempts.why_busy(self._own_view(kept), nows=self.task.nows),
+            lambda tried, now: vm_attempts.held(tried, *self._by, until=now + REPAIR_SECONDS),
         )
 
     def free(self, taken: KeptAttempts, *, sent: bool) -> None:
@@ -57,12 +57,12 @@ class VmLock:
         taken.change(lambda each: vm_attempts.ended(each, sent=sent), now, seconds)
 
     @property
-    def _by(self) -> str:
-        return self.task.memory.holder
+    def _by(self) -> tuple[str, str]:
+        return self.task.memory.holder, str(self.task.cluster["metadata"]["namespace"])
 
     def _take(
         self,
-        why_not: Callable[[KeptAttempts, float], str],
+        why_not: Callable[[KeptAttempts], str],
         begin: Callable[[VmAttempts, float], VmAttempts],
     ) -> KeptAttempts | Outcome:
         problem = "others write about other VMs all the time"
@@ -70,7 +70,7 @@ class VmLock:
             now = self.task.clock()
             try:
                 kept = self._read()
-                if why := why_not(kept, now):
+                if why := why_not(kept):
                     return Outcome(Verdict.BUSY, why)
                 return kept.write(begin(kept.attempts, now), now, Deadline(CALL_SECONDS))
             except Conflict:
@@ -85,12 +85,13 @@ class VmLock:
         seconds = self.deadline.at_most(CALL_SECONDS)
         return self.task.memory.vms.read(self.url, self.vm, seconds)
 
-    def _why_no_attempt(self, kept: KeptAttempts, again: float, now: float) -> str:
-        return vm_attempts.why_not(self._own_view(kept), self.task.policy, again=again, now=now)
+    def _why_no_attempt(self, kept: KeptAttempts, again: float) -> str:
+        tried, nows = self._own_view(kept), self.task.nows
+        return vm_attempts.why_not(tried, self.task.policy, again=again, nows=nows)
 
     def _own_view(self, kept: KeptAttempts) -> VmAttempts:
         """Return what was tried; a former process of this pod repairs nothing any more."""
-        tried = kept.attempts
-        if tried.by != self._by and is_over(tried.by, self._by):
+        tried, holder = kept.attempts, self.task.memory.holder
+        if tried.by != holder and is_over(tried.by, holder):
             return vm_attempts.ended(tried, sent=True)
         return tried

@@ -254,7 +254,9 @@ def test_a_vm_that_another_target_cluster_repairs_is_started_after_that() -> Non
         life.live(2 * HOUR)
         life.farm.simulator.control.clear_faults()
         now, kept = life.clock.now, tried_on(life)
-        another = vm_attempts.begun(kept.attempts, "another", now=now, until=now + 0.9 * HOUR)
+        another = vm_attempts.begun(
+            kept.attempts, "another", "team", now=now, until=now + 0.9 * HOUR
+        )
         kept.write(another, now, Deadline(5.0))
         life.live(0.8 * HOUR)
         assert not runs(life)
@@ -274,5 +276,5 @@ def test_a_start_holds_its_vm_and_counts_as_no_attempt_on_it() -> None:
         assert life.live(HOUR, until=lambda: life.farm.sent("startVirtualMachine") > sent)
         held = tried_on(life).attempts
         assert held.times == full.times
-        assert "being repaired" in vm_attempts.why_busy(held, now=life.clock.now)
+        assert "being repaired" in vm_attempts.why_busy(held, nows=(life.clock.now,))
         life.restart()

@@ -54,7 +54,7 @@ NOTE_EVERY = 60.0
 _STARTABLE = ("Stopped", "Alert")
 #: Repairs that may reach every VM of a cluster: nothing is repaired beside them, nor beside those
 #: that only another version of the operator knows.
-_OF_CLUSTER: tuple[Repair, ...] = ("StartCluster",)
+OF_CLUSTER: tuple[Repair, ...] = ("StartCluster",)
 #: And those in which its nodes are repaired: in others, the service works on them.
 _SETTLED = ("Running", "Alert")
 _CORDONED = "the node is cordoned"
@@ -244,8 +244,8 @@ def find_clash(journal: Journal, repair: Repair, object_id: str) -> str:
         object_id: of the VM, or cluster, on which.
     """
     for other in journal.open:
-        is_alone = other.repair in _OF_CLUSTER or other.repair not in REPAIRS
-        if object_id == other.vm or repair in _OF_CLUSTER or is_alone:
+        is_alone = other.repair in OF_CLUSTER or other.repair not in REPAIRS
+        if object_id == other.vm or repair in OF_CLUSTER or is_alone:
             return f"{other.repair} of {other.vm} is being made"
     return ""
 

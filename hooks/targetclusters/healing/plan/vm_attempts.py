@@ -1,10 +1,12 @@
 """Decides whether a VM may be repaired, from what was tried on it for whatever reason.
 
 A fault is counted by the name of its node. That is not enough: a cluster gives its nodes the names
-that it likes, and two TargetClusters may be about one cluster.
+that it likes, and two TargetClusters may be about one cluster. It is remembered for a day, and
+counts for an hour.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -20,6 +22,10 @@ from hooks.targetclusters.healing.plan.versions import read_fields, write_fields
 
 #: Attempts on a VM that are remembered; more than any maxRetry.
 MAX_TIMES = 100
+#: Seconds for which they are, so that it is told how often a VM is repaired ever again.
+DAY = 86400.0
+#: Bytes of what is remembered together, far below what an API server takes.
+MAX_BYTES = 96 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +36,14 @@ class VmAttempts:
         times: when each attempt was begun.
         busy_until: until when the last one may run; 0 once it has ended.
         by: the process that made the last one.
+        namespace: of the TargetCluster for which that was.
         unknown: fields that another version of the operator has written.
     """
 
     times: tuple[float, ...] = ()
     busy_until: float = 0.0
     by: str = ""
+    namespace: str = ""
     unknown: Json = field(default_factory=dict)
 
 
@@ -50,28 +58,51 @@ class AttemptsByVm:
         return self.vms.get(key, VmAttempts())
 
     def having(self, key: str, tried: VmAttempts, now: float) -> "AttemptsByVm":
-        """Return them with what was tried on a VM, and without what an hour has passed over."""
+        """Return them with what was tried on a VM, and without what a day has passed over.
+
+        If they are too many, the oldest of the namespace with the most give way: whoever has VMs
+        without end, as on a server of his own, leaves others' as they are.
+        """
         kept = {
             each: former
             for each, former in {**self.vms, key: tried}.items()
-            if _is_busy(former, now)
-            or (former.times and abs(now - former.times[-1]) < FORGET_FAULT_AFTER)
+            if _is_busy(former, now) or (former.times and abs(now - former.times[-1]) < DAY)
         }
+        sizes = {each: len(write_attempts(AttemptsByVm({each: one}))) for each, one in kept.items()}
+        shares = Counter[str]()
+        for each, former in kept.items():
+            shares[former.namespace] += sizes[each]
+        while shares.total() > MAX_BYTES:
+            [(largest, _)] = shares.most_common(1)
+            of_largest = (each for each in kept if kept[each].namespace == largest)
+            oldest = min(of_largest, key=lambda each: _age(kept[each], now))
+            del kept[oldest]
+            shares[largest] -= sizes[oldest]
         return replace(self, vms=kept)
 
 
-def why_not(tried: VmAttempts, policy: Policy, *, again: float, now: float) -> str:
+def _age(tried: VmAttempts, now: float) -> tuple[bool, float]:
+    """Return what orders those that give way: the oldest first, and what is being done last."""
+    return _is_busy(tried, now), max(tried.times, default=0.0)
+
+
+def count_of_day(tried: VmAttempts, now: float) -> int:
+    """Return how many attempts were begun within a day."""
+    return sum(abs(now - at) < DAY for at in tried.times)
+
+
+def why_not(tried: VmAttempts, policy: Policy, *, again: float, nows: Collection[float]) -> str:
     """Say why a VM is not to be repaired now; empty if it may be.
 
     Args:
         tried: what was tried on it.
         policy: the bounds.
         again: when a person asked to begin again, in epoch seconds.
-        now: epoch seconds.
+        nows: epoch seconds, by each clock that may have written the times.
     """
-    if why := why_busy(tried, now=now):
+    if why := why_busy(tried, nows=nows):
         return why
-    counted = [at for at in tried.times if at > again and abs(now - at) < FORGET_FAULT_AFTER]
+    counted = [at for at in tried.times if at > again and _is_within(FORGET_FAULT_AFTER, at, nows)]
     if not counted:
         return ""
     if len(counted) >= policy.max_retry:
@@ -79,16 +110,20 @@ def why_not(tried: VmAttempts, policy: Policy, *, again: float, now: float) -> s
             "its VM has had maxRetry attempts within an hour, for whatever fault or TargetCluster"
         )
     pause = delay(len(counted), first=policy.first, longest=policy.longest)
-    if counted[-1] - CLOCK_SLACK <= now < counted[-1] + pause:
+    if any(counted[-1] - CLOCK_SLACK <= now < counted[-1] + pause for now in nows):
         return "its VM was repaired just now, for whatever fault or TargetCluster"
     return ""
 
 
-def why_busy(tried: VmAttempts, *, now: float) -> str:
+def why_busy(tried: VmAttempts, *, nows: Collection[float]) -> str:
     """Say whether a VM is being repaired now; empty if it is not."""
-    if not _is_busy(tried, now):
+    if not any(_is_busy(tried, now) for now in nows):
         return ""
     return "its VM is being repaired for another fault or TargetCluster"
+
+
+def _is_within(seconds: float, at: float, nows: Collection[float]) -> bool:
+    return any(abs(now - at) < seconds for now in nows)
 
 
 def _is_busy(tried: VmAttempts, now: float) -> bool:
@@ -96,14 +131,15 @@ def _is_busy(tried: VmAttempts, now: float) -> bool:
     return now < tried.busy_until < now + FORGET_FAULT_AFTER
 
 
-def begun(tried: VmAttempts, by: str, *, now: float, until: float) -> VmAttempts:
+def begun(tried: VmAttempts, by: str, namespace: str, *, now: float, until: float) -> VmAttempts:
     """Return the attempts with one that a process begins now and ends by `until`."""
-    return replace(tried, times=(*tried.times, now)[-MAX_TIMES:], busy_until=until, by=by)
+    times = (*tried.times, now)[-MAX_TIMES:]
+    return held(replace(tried, times=times), by, namespace, until=until)
 
 
-def held(tried: VmAttempts, by: str, *, until: float) -> VmAttempts:
+def held(tried: VmAttempts, by: str, namespace: str, *, until: float) -> VmAttempts:
     """Return the attempts of a VM that a process works on until `until`, which is no new one."""
-    return replace(tried, busy_until=until, by=by)
+    return replace(tried, busy_until=until, by=by, namespace=namespace)
 
 
 def ended(tried: VmAttempts, *, sent: bool) -> VmAttempts:
