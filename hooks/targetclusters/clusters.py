@@ -137,10 +137,11 @@ class WatchedCluster:
         self.healing.wait_for(former.healing.retire())
 
     def let_go(self) -> bool:
-        """Stop the jobs; return whether none runs any more, here or in another replica.
+        """Stop the jobs; return whether none writes objects any more, here or in another replica.
 
-        The Lease of the rounds tells about the others. One that takes it later finds that the
-        TargetCluster has another shard.
+        The Lease of sync and deletion rounds tells about the others. One that takes it later finds
+        that the TargetCluster has another shard. A round of healing in another replica ends as it
+        has begun: its journal keeps others from what it does.
         """
         jobs = (self.probe, self.sync, self.deletion, self.healing)
         for job in jobs:

@@ -91,7 +91,7 @@ def _families(clusters: list[WatchedCluster]) -> Iterable[Metric]:
 
 
 def _repairs(clusters: list[WatchedCluster]) -> Iterable[Metric]:
-    text = "Faults of the cluster that are there, by state: open, or given_up after maxRetry."
+    text = "Faults of the cluster that are there, by state: waiting, or given_up after maxRetry."
     faults = _family(GaugeMetricFamily, "healing_faults", text, "state")
     text = (
         "1 if so many nodes are not ready that nothing is repaired, or so many pods ill that none "
@@ -104,7 +104,7 @@ def _repairs(clusters: list[WatchedCluster]) -> Iterable[Metric]:
         key, healing = (cluster.namespace, cluster.name), part(cluster.status or {}, "healing")
         if healing:
             given_up = healing.get("givenUp", 0)
-            faults.add_metric((*key, "open"), healing.get("open", 0) - given_up)
+            faults.add_metric((*key, "waiting"), healing.get("open", 0) - given_up)
             faults.add_metric((*key, "given_up"), given_up)
             breaker.add_metric(key, float(healing.get("breaker") == "Open"))
         for (kind, verdict), count in sorted(cluster.attempts_total.items()):

@@ -91,7 +91,7 @@ class Accounts:
         self._own = own
         self._operators = operators
         self._monotonic = monotonic
-        self._rights: tuple[Cloud, float, tuple[str, ...]] | None = None
+        self._rights: tuple[Cloud, tuple[str, ...], float, tuple[str, ...]] | None = None
         bounds = AnswerBounds(MAX_ANSWER_BYTES, MAX_VALUES, memory)
         self._guest = Guest(destinations.refusal, bounds, MAX_LISTED)
         self._lock = threading.Lock()
@@ -161,15 +161,16 @@ class Accounts:
         Raises:
             CloudStackError: CloudStack gives no answer.
         """
-        now = self._monotonic()
-        known = self._rights
-        if known is not None and known[0] is cloud and now - known[1] < RIGHTS_TTL:
-            return known[2]
+        now, known = self._monotonic(), self._rights
         commands = (*NODE_COMMANDS, *(CLUSTER_COMMANDS if with_cluster else ()))
+        if known is not None and known[0] is cloud and known[1] == commands:
+            _, _, at, missing = known
+            if now - at < RIGHTS_TTL:
+                return missing
         missing = tuple(
             command for command in commands if may_call(cloud.client, command, deadline) is False
         )
-        self._rights = cloud, now, missing
+        self._rights = cloud, commands, now, missing
         return missing
 
     def close(self) -> None:

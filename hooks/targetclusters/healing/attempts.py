@@ -18,7 +18,7 @@ from hooks.http.deadline import Deadline, run_detached
 from hooks.kube.client import Conflict, Kube, KubeError
 from hooks.targetclusters.healing.commands import COMMANDS, carry_out
 from hooks.targetclusters.healing.journal_lease import KeptJournal
-from hooks.targetclusters.healing.machines import account_of, list_vms, read_machine
+from hooks.targetclusters.healing.machines import account_of, find_node_vm, read_machine
 from hooks.targetclusters.healing.memory import HealingMemory
 from hooks.targetclusters.healing.nodes import get_node
 from hooks.targetclusters.healing.observing import Observation, is_away, read_cluster
@@ -28,7 +28,7 @@ from hooks.targetclusters.healing.plan.journal import Unreadable
 from hooks.targetclusters.healing.plan.model import Attempt, NodeState, PodsSeen, Record, Repair
 from hooks.targetclusters.healing.plan.pods import choose_pod, judge_pod
 from hooks.targetclusters.healing.plan.vm_attempts import count_of_day
-from hooks.targetclusters.healing.plan.vms import GONE, find_vm_of
+from hooks.targetclusters.healing.plan.vms import GONE
 from hooks.targetclusters.healing.pods import delete_pod, get_pod
 from hooks.targetclusters.healing.rights import pod_rights
 from hooks.targetclusters.healing.task import (
@@ -151,8 +151,7 @@ class Attempting:
         """Return a node's VM, as it is now."""
         nodes = self.seen.evidence.nodes or ()
         node = next(each for each in nodes if each.name == record.object)
-        listed = list_vms(cloud, node, reads)
-        found = find_vm_of(node, nodes, listed, cloud.scope(reads), self.seen.members)
+        found = find_node_vm(cloud, node, nodes, self.seen.members, reads)
         if isinstance(found, str):
             raise Doubt(found, lasts=True)
         return found

@@ -24,7 +24,7 @@ MAX_MACHINES = 9
 MAX_SAMPLE = 3
 
 
-def list_vms(cloud: Cloud, node: NodeState, reads: Deadline) -> tuple[VirtualMachine, ...]:
+def _list_vms(cloud: Cloud, node: NodeState, reads: Deadline) -> tuple[VirtualMachine, ...]:
     """List the VMs that a node may be on, and no others: an account may have very many.
 
     Raises:
@@ -35,6 +35,22 @@ def list_vms(cloud: Cloud, node: NodeState, reads: Deadline) -> tuple[VirtualMac
     vm_id = parse_provider_id(node.provider_id)
     vm = find_vm(cloud.client, vm_id, reads) if vm_id else None
     return (vm,) if vm else ()
+
+
+def find_node_vm(
+    cloud: Cloud,
+    node: NodeState,
+    nodes: tuple[NodeState, ...],
+    members: frozenset[str] | None,
+    reads: Deadline,
+) -> VirtualMachine | str:
+    """Return a node's VM as it is now, or why none is taken for it; arguments as of `find_vm_of`.
+
+    Raises:
+        CloudStackError: CloudStack gives no answer.
+    """
+    listed = _list_vms(cloud, node, reads)
+    return find_vm_of(node, nodes, listed, cloud.scope(reads), members)
 
 
 def why_none_seen(
@@ -54,7 +70,7 @@ def why_none_seen(
     ready = sorted((node for node in nodes if node.is_ready), key=lambda each: each.name)
     reasons = []
     for node in ready[:MAX_SAMPLE]:
-        vm = find_vm_of(node, nodes, list_vms(cloud, node, reads), cloud.scope(reads), members)
+        vm = find_node_vm(cloud, node, nodes, members, reads)
         if not isinstance(vm, str):
             return ""
         reasons.append(f"{node.name}: {vm}")
@@ -84,7 +100,7 @@ def find_machines(
         is_taken = node.cordoned or node.left_alone or node.leaving
         if not node.control_plane or is_taken or len(found) == MAX_MACHINES:
             continue
-        vm = find_vm_of(node, nodes, list_vms(cloud, node, reads), cloud.scope(reads), members)
+        vm = find_node_vm(cloud, node, nodes, members, reads)
         if not isinstance(vm, str):
             found.append(Machine(node.name, vm.id))
     return tuple(found)

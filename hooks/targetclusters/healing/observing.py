@@ -198,8 +198,7 @@ def _find_machines(
 ) -> tuple[Machine, ...] | None:
     """Find the VMs of the control plane, unless that was done of late, or cannot be done now."""
     memory, now = task.memory, task.monotonic()
-    control_plane = tuple(replace(node, is_ready=True) for node in nodes if node.control_plane)
-    of = (task.place, control_plane)
+    of = (task.place, tuple(node for node in nodes if node.control_plane))
     if cloud is None or (memory.machines_of[0] == of and now - memory.machines_of[1] < FIND_EVERY):
         return None
     try:

@@ -90,8 +90,9 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
         if not (breaker or state.attempts or result.only_owed):
             state.begin(faults)
     state.await_all()
-    present = _present(state.kept.journal, faults, seen.evidence)
-    return state.told(replace(result, faults=present, breaker=breaker or no_pods))
+    left_out = sorted({fault.key for fault in faults} - journal.records.keys())
+    present = (*_present(state.kept.journal, faults, seen.evidence), *left_out)
+    return state.told(replace(result, faults=present, breaker=breaker, pod_breaker=no_pods))
 
 
 @dataclass
@@ -126,11 +127,13 @@ class _RoundState:
 
     def told(self, result: HealingResult) -> HealingResult:
         """Return a result with what was done, and why the rest was not."""
+        ended = {begun.key for begun in self.running.values()}
+        waits = {**self.due.waits, **self.waits}
         return replace(
             result,
             failure=self.failure,
             journal=self.kept.journal,
-            waits={**self.due.waits, **self.waits},
+            waits={key: why for key, why in waits.items() if key not in ended},
             planned=self.planned,
             given_up=self.due.given_up,
             cannot=tuple(self.cannot),

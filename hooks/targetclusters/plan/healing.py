@@ -8,6 +8,7 @@ from hooks.http.texts import join_sentences, shorten
 from hooks.kube.conditions import Condition, Status
 from hooks.kube.objects import annotations, find_condition, part
 from hooks.kube.times import CLOCK_SLACK, moment, read_past, timestamp
+from hooks.targetclusters.healing.plan.decide import MAX_RECORDS
 from hooks.targetclusters.healing.plan.model import REPAIRS, Attempt, HealingResult, Record
 from hooks.targetclusters.health.model import Nodes, ProbeResult, ReadyCount
 from hooks.targetclusters.plan.facts import Facts
@@ -89,6 +90,11 @@ def healing_condition(result: HealingResult) -> Condition:
         return _condition(status, result.failure.reason, result.failure.message)
     if lasting := [each for each in there if each.key in result.cannot]:
         return _condition("False", "CannotRepair", _named(lasting, result))
+    if result.pod_breaker:
+        return _condition("False", "BreakerOpen", result.pod_breaker)
+    if unrecorded := len(result.faults) - len(there):
+        message = f"{unrecorded} faults more wait until some of {MAX_RECORDS} are forgotten"
+        return _condition("False", "Waiting", f"{message}, each an hour after it is gone")
     if there and not result.opening.is_open:
         return _condition("True", "OutsideWindow", result.opening.closed)
     if result.planned:
@@ -112,9 +118,9 @@ def write_healing(result: HealingResult, facts: Facts) -> Json:
         "lastTime": moment(result.started_at),
         "durationSeconds": round(result.seconds, 3),
         "observedGeneration": result.generation,
-        "open": len(there),
+        "open": len(result.faults),
         "givenUp": sum(each.key in result.given_up for each in there),
-        "breaker": "Open" if result.breaker else "Closed",
+        "breaker": "Open" if result.breaker or result.pod_breaker else "Closed",
         "faults": [_fault(each, result, facts) for each in there[:_MAX_NAMED]],
         **({OWED: owed} if owed else {}),
     }

@@ -45,3 +45,15 @@ def test_a_start_that_is_owed_waits_while_its_vm_is_none_of_the_cluster() -> Non
         assert not runs(life)
         life.change(cloudStack={"configSecret": "cloudstack"})
         assert life.live(HOUR, until=lambda: runs(life))
+
+
+def test_the_right_to_start_the_cluster_is_asked_for_as_soon_as_it_is_named() -> None:
+    with living(nodes=5) as life:
+        user = next(each for each in life.farm.simulator.world.accounts if each.name == "user")
+        user.denied = frozenset({"startKubernetesCluster"})
+        life.live(60)
+        assert life.driven.says("Healing") == "True Healthy"
+        name_service(life, *life.farm.patients)
+        life.live(120)
+        assert life.driven.says("Healing") == "False MissingRights"
+        assert "startKubernetesCluster" in life.driven.condition("Healing")["message"]

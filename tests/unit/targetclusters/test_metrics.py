@@ -130,7 +130,7 @@ def test_faults_and_attempts_are_shown(exposition: Exposition) -> None:
     watched = exposition.observe("a", {"healing": {"open": 3, "givenUp": 1, "breaker": "Open"}})
     watched.count_attempts([ATTEMPT])
     watched.count_attempts([])
-    assert exposition("target_cluster_healing_faults", state="open") == 2
+    assert exposition("target_cluster_healing_faults", state="waiting") == 2
     assert exposition("target_cluster_healing_faults", state="given_up") == 1
     assert exposition("target_cluster_healing_breaker_open") == 1
     labels = {"kind": "NodeNotReady", "outcome": "Failed"}

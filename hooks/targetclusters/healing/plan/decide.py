@@ -46,6 +46,8 @@ from hooks.targetclusters.healing.plan.pods import find_pod_faults
 FORGET_FAULT_AFTER = 3600.0
 #: Faults that are remembered. Of more, the rest have their turn when others are gone.
 MAX_RECORDS = 256
+#: Faults of which the attempts are remembered with a VM, too.
+_OF_VMS = ("NodeNotReady", "ControlPlaneStopped")
 #: Characters of an outcome.
 MAX_OUTCOME = 200
 #: Seconds after which it is written again that a fault is looked for.
@@ -136,7 +138,7 @@ def remember(journal: Journal, evidence: Evidence, faults: Iterable[Fault], look
         if key not in there and is_over and each.is_settled:
             del records[key]
     for key, fault in there.items():
-        if key not in records and _has_room(records):
+        if key not in records and _has_room(records, fault.kind):
             records[key] = _noted(Record(fault.kind, fault.object), fault, look)
     known = note_ready(journal, evidence, look.now)
     started = min(journal.started or look.now, look.now + CLOCK_SLACK)
@@ -283,14 +285,23 @@ def with_lost_outcome(record: Record) -> Record:
     return replace(record, outcome=record.outcome or outcome, by="")
 
 
-def _has_room(records: dict[str, Record]) -> bool:
-    """Tell whether one more is remembered; the oldest that another version wrote gives way."""
+def _has_room(records: dict[str, Record], kind: str) -> bool:
+    """Tell whether one more of a kind is remembered; what is needed least gives way.
+
+    That is what another version wrote, and then what is gone by now: the attempts on a VM are
+    remembered with that, too. Pods have no VM, and leave half of the room to others.
+    """
+    pods = sum(each.kind == "PodNotReady" for each in records.values())
+    if kind == "PodNotReady" and pods >= MAX_RECORDS // 2:
+        return False
     if len(records) < MAX_RECORDS:
         return True
-    strange = [each for each in records.values() if not each.is_known and each.is_settled]
-    if not strange:
+    settled = [each for each in records.values() if each.is_settled]
+    strange = [each for each in settled if not each.is_known]
+    gone = [each for each in settled if each.gone_since is not None and each.kind in _OF_VMS]
+    if not strange and not gone:
         return False
-    del records[min(strange, key=lambda each: each.seen_at or 0.0).key]
+    del records[min(strange or gone, key=lambda each: each.gone_since or each.seen_at or 0.0).key]
     return True
 
 

@@ -317,12 +317,14 @@ class HealingResult:
         generation: the generation of the TargetCluster that it followed.
         failure: why nothing, or not everything, can be repaired.
         journal: what is remembered at the end; None if that is not known.
-        faults: those that are there; of a kind that was not read, those that were last known.
+        faults: those that are there; of a kind that was not read, those that were last known. The
+            journal has no record of those for which it has no room.
         waits: why nothing is done for a fault now, by key.
         planned: in mode Plan, what would be done, by key.
         given_up: the faults that had all their attempts, by key.
         cannot: those that no repair is there for, as long as nobody changes something; by key.
         breaker: why nothing is repaired, as too many nodes are unhealthy; else empty.
+        pod_breaker: why no pod is deleted, as too many are ill; else empty.
         opening: whether a maintenance window is open.
         tried: the attempts.
         only_owed: the TargetCluster was being deleted, so only starts that are owed were made.
@@ -339,6 +341,7 @@ class HealingResult:
     given_up: tuple[str, ...] = ()
     cannot: tuple[str, ...] = ()
     breaker: str = ""
+    pod_breaker: str = ""
     opening: Opening = ALWAYS_OPEN
     tried: tuple[Attempt, ...] = ()
     only_owed: bool = False

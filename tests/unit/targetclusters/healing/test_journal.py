@@ -1,5 +1,6 @@
 """The journal of repairs fits into a Lease, whatever a cluster and a CloudStack say."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -15,8 +16,18 @@ from hooks.targetclusters.healing.plan.journal import (
     write_journal,
 )
 from hooks.targetclusters.healing.plan.known_nodes import note_ready, read_marks
-from hooks.targetclusters.healing.plan.model import Evidence, Journal, Machine, NodeState, Record
+from hooks.targetclusters.healing.plan.model import (
+    Evidence,
+    HealingResult,
+    IllPod,
+    Journal,
+    Machine,
+    NodeState,
+    PodsSeen,
+    Record,
+)
 from hooks.targetclusters.healing.pods import read_pod
+from hooks.targetclusters.plan.healing import healing_condition
 from tests.targets.fake_cluster import node
 from tests.unit.targetclusters.healing.looks import down, seen, tried
 
@@ -131,3 +142,62 @@ def test_what_is_remembered_besides_faults_stays() -> None:
     kept = seen(down("b"), journal).with_record(Record("NodeNotReady", "c"))
     assert (kept.machines, kept.place) == (journal.machines, "here")
     assert read_journal(write_journal(kept)) == kept
+
+
+def full(kind: str, **fields: float) -> Journal:
+    records = [
+        Record(kind, f"n-{number:03}", attempts=1, **fields)  # type: ignore[arg-type]
+        for number in range(MAX_RECORDS)
+    ]
+    return Journal({each.key: each for each in records})
+
+
+def test_a_fault_that_is_gone_gives_way_to_one_that_is_there_if_its_vm_remembers_it() -> None:
+    evidence = down("new")
+    before = full("NodeNotReady", gone_since=NOW - 60, seen_at=NOW - 60)
+    oldest = replace(before.records["NodeNotReady/n-100"], gone_since=NOW - 900)
+    later = seen(evidence, before.with_record(oldest), at=NOW)
+    assert set(before.records) - set(later.records) == {oldest.key}
+    assert "NodeNotReady/new" in later.records
+    there = seen(evidence, full("NodeNotReady", since=NOW - 60, seen_at=NOW - 60), at=NOW)
+    assert "NodeNotReady/new" in there.records  # the others are gone by now
+    pods = full("PodNotReady", gone_since=NOW - 60, seen_at=NOW - 60)
+    assert seen(evidence, pods, at=NOW).records.keys() == pods.records.keys()
+
+
+def test_pods_leave_half_of_the_room_to_other_faults() -> None:
+    one = IllPod(
+        namespace="kube-system",
+        name="p",
+        uid="uid-of-p",
+        node="a",
+        controller="",
+        why="it crashes",
+        since=NOW,
+    )
+    ill = tuple(replace(one, controller=f"DaemonSet/d-{n:03}") for n in range(MAX_RECORDS))
+    evidence = replace(down("a"), pods=PodsSeen(ill, len(ill)))
+    journal = seen(evidence)
+    kinds = Counter(each.kind for each in journal.records.values())
+    assert kinds == {"NodeNotReady": 1, "PodNotReady": MAX_RECORDS // 2}
+
+
+def test_faults_for_which_there_is_no_room_are_told() -> None:
+    record = Record("NodeNotReady", "a", since=NOW)
+    result = HealingResult(NOW, 1.0, 1, journal=Journal().with_record(record))
+    told = healing_condition(replace(result, faults=(record.key, "PodNotReady/b", "PodNotReady/c")))
+    assert (told.status, told.reason) == ("False", "Waiting")
+    assert told.message.startswith("2 faults more wait")
+    assert healing_condition(replace(result, faults=(record.key,))).status == "True"
+    assert healing_condition(result).reason == "Healthy"
+
+
+def test_a_breaker_of_pods_hides_nothing_that_was_given_up() -> None:
+    record = Record("NodeNotReady", "a", since=NOW, attempts=3)
+    journal = Journal().with_record(record)
+    result = HealingResult(
+        NOW, 1.0, 1, journal=journal, faults=(record.key,), pod_breaker="4 of 5 pods are ill"
+    )
+    assert healing_condition(result).message == "4 of 5 pods are ill"
+    assert healing_condition(replace(result, given_up=(record.key,))).reason == "RetriesExhausted"
+    assert healing_condition(replace(result, breaker="3 of 5 nodes")).message == "3 of 5 nodes"
