@@ -138,10 +138,11 @@ def remove_unused(facts: Facts) -> tuple[Action, ...]:
 def serves_heir(facts: Facts, heir: Heir) -> bool:
     """Tell whether a rule that the Service made again takes over has a certificate of ours.
 
-    A rule of somebody else keeps it for good, so nobody waits for that.
+    It has our name until it has that one's. A rule of somebody else keeps the certificate for
+    good, so nobody waits for that.
     """
-    name = load_balancer_name(heir.uid)
-    taken = {each.id for each in facts.state.rules if each.name.startswith(name)}
+    prefixes = tuple(map(load_balancer_name, (facts.request.spec.service.uid, heir.uid)))
+    taken = {each.id for each in facts.state.rules if each.name.startswith(prefixes)}
     return any(each.rules & taken for each in own_certificates(facts))
 
 
