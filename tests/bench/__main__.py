@@ -16,6 +16,7 @@ from tests.bench.loadbalancers import (
     bench_vpc,
 )
 from tests.bench.log import bench_log
+from tests.bench.metrics import bench_metrics
 from tests.bench.nodes import bench_nodes
 from tests.bench.source_ranges import bench_source_ranges
 from tests.bench.status_page import bench_status_page
@@ -36,6 +37,7 @@ PARTS = {
     "source-ranges": bench_source_ranges,
     "callers": bench_callers,
     "log": bench_log,
+    "metrics": bench_metrics,
     "status-page": bench_status_page,
 }
 
