@@ -159,7 +159,7 @@ EVENT_VM_LEFT_STOPPED = "VMLeftStopped"
 
 #: `"false"` on a target's Node or pod: no repair. `"true"` on a Node: also if it was down before.
 ANNOTATION_HEAL = "targetcluster.example.com/heal"
-#: On a TargetCluster, a time as `2026-01-01T00:00:00Z`: all faults begin anew, once for each time.
+#: On a TargetCluster, a time as `2026-01-01T00:00:00Z`: all faults begin again, once for each time.
 ANNOTATION_HEAL_AGAIN = "targetcluster.example.com/heal-again"
 #: On a Lease in the operator's namespace: what was tried for the faults of a TargetCluster.
 ANNOTATION_HEALING_JOURNAL = "targetcluster.example.com/healing-journal"
@@ -314,7 +314,7 @@ TAG_LEASE = "cloudstack.targetcluster.example.com/lease"
 #: Tag on an address while a Service takes it over from one of the same namespace and name: cluster
 #: and UID of both. If that comes to no end, it shows whose the address was, and whose it becomes.
 TAG_TAKEOVER = "cloudstack.targetcluster.example.com/takeover"
-#: Tag on a person's address while a call opens its firewall: which ports to whom. If the call dies,
+#: Tag on a person's address while a call opens its firewall: ports and clients. If the call dies,
 #: it shows that the new rule is ours. On a shared address, `-` and the Service's UID follow.
 TAG_OPENING = "cloudstack.targetcluster.example.com/opening"
 #: Tag on a rule that has or gets a stickiness policy of ours; without it, none is looked for.

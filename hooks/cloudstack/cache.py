@@ -90,7 +90,7 @@ class SingleFlightCache(Generic[Key, Value]):
         raise Unreachable(self._name, "no answer within the time of this call", transient=True)
 
     def forget(self, key: Key) -> None:
-        """Have a value fetched anew by the next caller, unless a fetch runs."""
+        """Have the next caller fetch a value again, unless a fetch runs."""
         with self._lock:
             fetch = self._fetches.get(key)
             if fetch is not None and fetch.fresh_until is not None:

@@ -15,7 +15,7 @@ from hooks.http.deadline import Deadline, Monotonic
 #: Who something is for: a namespace and a name; the process itself without both.
 Payer = tuple[str, str]
 PROCESS: Payer = ("", "")
-#: For whom this thread works.
+#: The owner that this thread works for.
 PAYER: ContextVar[Payer] = ContextVar("payer", default=PROCESS)
 
 
@@ -62,8 +62,8 @@ class FairShare:
     """An amount that all share, such as bytes of memory; used by many threads at once.
 
     A namespace gets more only while it then has no more than is left: one alone has half, and what
-    is left is for the others. The process itself may have all. Of those who wait and for whom there
-    is enough, the next is of the namespace that has had least, there the one who will have had
+    is left is for the others. The process itself may have all. Of those who wait, and can have
+    enough, the next is of the namespace that has had least, there the one who will have had
     least, then who came first. One at a time who holds some already gets more than there is: those
     who wait for each other come to an end.
 
@@ -98,7 +98,7 @@ class FairShare:
         return self._used
 
     def is_needed(self, payer: Payer) -> bool:
-        """Tell whether somebody waits whom it helps if this one gives back what it has.
+        """Tell whether it helps somebody who waits if this one gives back what it has.
 
         That is somebody of its own namespace, and the process itself. It is somebody of another
         namespace if this one has more than an equal part, and the other then has no more than it.
@@ -157,7 +157,7 @@ class FairShare:
             self._grant_all()
 
     def _grant_all(self) -> None:
-        """Let everybody go on for whom there is enough, in the order of their turns."""
+        """Let everybody go on who can have enough, in the order of their turns."""
         for wait in sorted(self._waiting.values(), key=self._turn):
             if self._is_enough(wait):
                 del self._waiting[wait.number]

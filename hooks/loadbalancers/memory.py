@@ -32,7 +32,7 @@ KNOWN_ANSWERS = 8
 #: So many DRIFT_RESYNC long, an unused share of the server's time may be used later. Nor does a
 #: check wait for longer than that for those of others, which may never come.
 SAVED_CHECKS = 3
-#: Lists of members that one check reads anew where it is their turn. The next check goes on.
+#: Lists of members that one check reads again where it is their turn. The next check goes on.
 LISTS_PER_CHECK = 16
 #: Sets of members that are remembered, whichever load balancer has them: a node that leaves all of
 #: them is listed once.
@@ -117,13 +117,13 @@ class MemberLists:
         return self.is_partial or bool(self._stale)
 
     def begin_turn(self, now: float) -> None:
-        """Have all members read anew, by this check and those after it."""
+        """Have all members read again, by this check and those after it."""
         with self._lock:
             self.since, self.seconds, self.is_turn = now, 0.0, True
             self._stale = set(self._lists)
 
     def due(self) -> frozenset[str]:
-        """Return the ids of the rules whose members this check reads anew."""
+        """Return the ids of the rules whose members this check reads again."""
         with self._lock:
             return frozenset(sorted(self._stale)[:LISTS_PER_CHECK] if self.is_check else ())
 
@@ -170,7 +170,7 @@ class MemberLists:
             return self._policies.get(rule_id)
 
     def keep_policies(self, rule_id: str, policies: tuple[StickinessPolicy, ...]) -> None:
-        """Remember the stickiness policies of a rule; they are read anew with its members."""
+        """Remember the stickiness policies of a rule; they are read again with its members."""
         with self._lock:
             self._policies[rule_id] = policies
 
@@ -198,7 +198,7 @@ class MemberLists:
 class RememberedMembers:
     """The member lists of all load balancers, each for the call that continues our last one.
 
-    Drift checks read them anew, but no more than fits into a share of the server's time: those of
+    Drift checks read them again, but no more than fits into a share of the server's time: those of
     the load balancers that were not read for longest, as their checks come. What is not used of it
     may be used a little later.
     """

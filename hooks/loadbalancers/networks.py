@@ -53,7 +53,7 @@ def read_acl(
 ) -> tuple[Network, tuple[NetworkAcl, ...]]:
     """List the items of the list that a tier has now; return the tier with it.
 
-    A list without items does not say which one it is: then the tier is read anew.
+    A list without items does not say which one it is: then the tier is read again.
     Raises CloudStackError.
     """
     items = cloud.client.list_all(NetworkAcl, deadline, network_id=tier.id)

@@ -25,7 +25,7 @@ def read_policies(
     And for each rule whose list CloudStack refuses or does not answer, why they are unknown: such
     a list is not read again in this call.
 
-    They are remembered as members are, and a check reads them anew when it reads the members. One
+    They are remembered as members are, and a check reads them again when it reads the members. One
     that is to go is always listed. An account that may not list them knows only what it has set
     itself.
 

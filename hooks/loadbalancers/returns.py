@@ -34,7 +34,7 @@ class Returns:
         self._lock = threading.Lock()
 
     def note(self, uid: str, wanted: Collection[str]) -> Mapping[str, float]:
-        """Note whom a load balancer wants now; return for how many seconds nodes have to wait.
+        """Note which nodes a load balancer wants; return for how many seconds some must wait.
 
         Args:
             uid: of the load balancer.

@@ -79,7 +79,7 @@ class Config:
     tls_cert_file: str = _setting("TLS_CERT_FILE", "", str)
     #: The private key (PEM) of TLS_CERT_FILE, without a passphrase.
     tls_key_file: str = _setting("TLS_KEY_FILE", "", str)
-    #: Certificate authorities (PEM), one of which must have signed the caller's certificate.
+    #: Certificate authorities (PEM); one of them must have signed the caller's certificate.
     #: `/healthz` and `/readyz` answer without one.
     tls_client_ca_file: str = _setting("TLS_CLIENT_CA_FILE", "", str)
     #: The file with the address and keys of CloudStack (`cloud-config`). Needed by the hooks nodes

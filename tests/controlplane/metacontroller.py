@@ -35,7 +35,7 @@ def described(environ: Mapping[str, str] = os.environ) -> str:
 
 @contextmanager
 def running(kubeconfig: Path, log: Path, arguments: Sequence[str] = ()) -> Iterator[Process]:
-    """Start Metacontroller for a cluster, as whom the kubeconfig says; stop it at the end.
+    """Start Metacontroller for a cluster, as the user of the kubeconfig; stop it at the end.
 
     `arguments` come after those that all tests have. The process may be killed and restarted
     meanwhile. It is not ready at any given moment: tests wait for what it does.

@@ -47,7 +47,7 @@ class FakeCluster:
 
     Attributes:
         uid: of the namespace kube-system.
-        user: as whom it takes callers.
+        user: that it takes callers for.
         token: what callers must send; empty for nothing.
         answers: bodies or (status, body) by path, in the place of what is made of the rest.
         asked: how often each path was asked for.
@@ -96,7 +96,7 @@ class FakeCluster:
 
 
 class Crowded(FakeCluster):
-    """Has 50,000 nodes, every tenth of them not ready, of which it writes a page at a time."""
+    """Has 50,000 nodes, every tenth of them not ready, and writes a page of them at a time."""
 
     def answer(self, path: str, query: dict[str, list[str]], token: str) -> tuple[int, str]:
         if path != "/api/v1/nodes":

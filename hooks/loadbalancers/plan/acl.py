@@ -255,7 +255,7 @@ def _denied_condition(
 
 
 def _sharing(item: NetworkAcl, ordered: Sequence[PortRange]) -> Iterator[PortRange]:
-    """Return the ranges, in their order, of which an item is about a port and a client."""
+    """Return the ranges, in their order, for which an item is about a port and a client."""
     for each in item.opened:
         start = (each.protocol, each.start_port)
         first = bisect_left(ordered, start, key=lambda one: (one.protocol, one.end_port))

@@ -128,7 +128,7 @@ class KeepAddress(Retag):
 
 @dataclass(frozen=True, slots=True)
 class BeginTakeover(Retag):
-    """Show on an address that we take it over, and from whom."""
+    """Show on an address that we take it over, and whose it was."""
 
     def __str__(self) -> str:
         return f"begin to take over address {self.owns[0].name}"

@@ -1,4 +1,4 @@
-"""The actions of certificates, of which none holds a key."""
+"""The actions of certificates; none holds a key."""
 
 from dataclasses import dataclass
 

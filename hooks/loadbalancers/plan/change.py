@@ -114,7 +114,7 @@ def change_address(
 
     is_new_share = bool(facts.owner.share and facts.request.asks_another and not others.former)
     stays = refused or facts.request.spec.invalid or is_new_share or not held.address.is_ours
-    if stays:  # each is kept right where it is: whom the Service shuts out, both do
+    if stays:  # each is kept right where it is: both shut out what the Service does
         kept = [plan_other(each.kept) for each in (others.asked, others.former) if each]
         extras = _beside(*(plan_other(each.kept) for each in others.extras))
         return _with(held, refused, change=change, beside=_beside(*kept).with_safe(extras))

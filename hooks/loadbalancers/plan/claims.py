@@ -149,7 +149,7 @@ def takeover_from_elsewhere(facts: Facts, address: PublicIpAddress) -> Takeover 
 
 
 def may_have_served(facts: Facts, address: PublicIpAddress) -> bool:
-    """Tell whether clients may use an address of which the status says nothing.
+    """Tell whether clients may use an address that the status does not mention.
 
     It has rules of ours, and the status names no change: it may have been lost.
     """

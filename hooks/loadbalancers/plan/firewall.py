@@ -45,7 +45,7 @@ from hooks.names import REASON_OPENED_BY_OTHERS, TAG_OPENING
 GOING = frozenset({"Revoke", "Deleting"})
 #: Reasons: what admits the sources is being changed; CloudStack refused to.
 CHANGING_FIREWALL, _REFUSED = "ChangingFirewall", "FirewallRefused"
-#: Reason: the firewall admits whom the Service admits.
+#: Reason: the firewall admits the clients that the Service admits.
 _OPEN = "FirewallOpen"
 #: Reasons of an earlier call that did not open what was to take the place of something.
 _UNFINISHED = (CHANGING_FIREWALL, _REFUSED)

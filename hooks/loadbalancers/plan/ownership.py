@@ -178,7 +178,7 @@ class Owner:
         return found == (self.namespace, self.service)
 
     def takeover_of(self, address: PublicIpAddress) -> Takeover:
-        """Return what we record before we take an address over, from whom it was before."""
+        """Return what we record before we take an address over: whose it was before."""
         source = _cluster_and_uid(address)
         if before := takeover_on(address):
             source = (source[0] or before.source[0], source[1] or before.source[1])

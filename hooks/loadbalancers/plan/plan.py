@@ -168,7 +168,7 @@ def _stages_at(facts: Facts, address: AddressPlan) -> Stages:
 
 
 def _shut_out(facts: Facts, address: AddressPlan) -> Stages:
-    """Keep members right and shut out whom the Service admits no more, where a tag is lacking.
+    """Keep members right, and shut out clients that may not come, where a tag is lacking.
 
     CloudStack may not let us write it again. Nothing else is done there, and nothing on an address
     that is about to be ours or that a takeover has begun with.

@@ -42,7 +42,7 @@ class RulesPlan(StagePlan):
         ports: the rule of each port, in the order of the spec.
         serving: the rules that serve now and will stay.
         future: in plan mode, the rules as they would be created, without ids.
-        narrowing: those of the actions that shut out clients whom the source ranges do not admit,
+        narrowing: those of the actions that shut out clients that the source ranges do not admit,
             or that lead to node ports which the Service does not have any more.
     """
 

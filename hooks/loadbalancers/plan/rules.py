@@ -112,7 +112,7 @@ def _plan_attachments(facts: Facts, ports: Sequence[PortRule]) -> CertificatesPl
 def _in_the_way(
     facts: Facts, obsolete: Iterable[LoadBalancerRule], ports: Iterable[PortRule]
 ) -> list[LoadBalancerRule]:
-    """Return the obsolete rules because of which CloudStack may refuse, or misplace, a new one."""
+    """Return the obsolete rules that may make CloudStack refuse, or misplace, a new one."""
     new_ports = {each.wanted.public_port for each in ports if each.is_new}
     return [
         each for each in obsolete if each.public_port in new_ports or _is_misplaced(facts, each)
@@ -120,7 +120,7 @@ def _in_the_way(
 
 
 def _closes_some(facts: Facts, ports: Iterable[PortRule]) -> bool:
-    """Tell whether a rule that is made anew admits clients who are not wanted."""
+    """Tell whether a rule that is made again admits clients who are not wanted."""
     by = enforcement(facts)
     return any(each.is_new and each.rule and by.is_too_wide(each.rule) for each in ports)
 

@@ -86,7 +86,7 @@ def share_of(tags: Iterable[Tag], wanted: str) -> str:
 
 
 def describe(tags: Iterable[Tag]) -> str:
-    """Name whom the mark of a resource names: a Service or a share, and the cluster."""
+    """Name what the mark of a resource names: a Service or a share, and the cluster."""
     tags = tuple(tags)
     found = {tag.key: tag.value for tag in tags}
     namespace = found.get(names.TAG_NAMESPACE, "")

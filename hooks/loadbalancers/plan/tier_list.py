@@ -127,7 +127,7 @@ def is_sealed(facts: Facts, item: NetworkAcl) -> bool:
 
 
 def _whole_transports(item: NetworkAcl) -> list[str]:
-    """Return the transports of which an item is about every port."""
+    """Return the transports for which an item is about every port."""
     last = ALL_PORTS[1]
     return [each.protocol for each in item.opened if each.start_port <= 1 and each.end_port == last]
 

@@ -91,7 +91,7 @@ def reason_to_keep(survey: Survey, seen: SeenAbsence, *, hold: float, confirmed:
 def _doubt(survey: Survey) -> str:
     """Return why the list of VMs may be wrong about this node.
 
-    A VM that it never had may be another cloud's, or of an owner whom it has never shown. A Ready
+    A VM that it never had may be another cloud's, or of an owner that it has never shown. A Ready
     node without a VM contradicts the list, unless its VM was rebuilt. A wrong key or project hides
     all VMs of an owner, so a contradiction speaks of the nodes of its owner, and of those whose
     owner nobody knows; a few among many are a fault of their own.

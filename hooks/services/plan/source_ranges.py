@@ -74,7 +74,7 @@ def still_admitted(present: Json, asked: Sequence[str]) -> list[str]:
 
 
 def read_ranges(texts: Sequence[str], *, limit: int = MAX_SOURCE_RANGES) -> Ranges:
-    """Read a list of CIDRs, of which at least one must be IPv4 unless the list is empty."""
+    """Read a list of CIDRs; at least one must be IPv4, unless the list is empty."""
     networks: dict[str, None] = {}
     ipv6: dict[str, None] = {}
     problem = ""

@@ -165,7 +165,7 @@ def published_address(facts: Facts, spec: Json) -> Json:
 def _former_address(shown: Json, status: Json) -> list[str]:
     """Return the address that the Service changes from, while both are shown.
 
-    It is shown on, and never anew: a status cannot make a Service show it.
+    It stays shown, and is not shown a second time: a status cannot make a Service show it.
     """
     former = part(status, "addressChange", "former")
     present = [each.get("ip") for each in items(shown, "ingress")]

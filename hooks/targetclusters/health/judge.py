@@ -217,7 +217,7 @@ def _count_result(before: CheckState, found: Condition, spec: Spec, *, certain: 
         return CheckState(replace(current, message=message), 0, successes)
     if current.status == found.status:
         return CheckState(found, max(spec.failure_threshold, before.failures + 1), 0)
-    # From False to Unknown, or back, is as much a change as from True: the count begins anew.
+    # From False to Unknown, or back, is as much a change as from True: the count begins again.
     is_first = current.status != "True" and before.failures >= spec.failure_threshold
     failures = 1 if is_first else before.failures + 1
     if certain or failures >= spec.failure_threshold:

@@ -23,7 +23,7 @@ PAGE_SIZE = "50"
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 _MAX_MESSAGE = 400
 _FAILED_CHECK = "[-]"
-#: Names of nodes that are down, of which pods are not counted, at most.
+#: Names of nodes that are down, at most; pods on them are not counted.
 MAX_DOWN = 5_000
 #: The user of requests whose credentials a cluster does not know.
 ANONYMOUS = "system:anonymous"
@@ -168,7 +168,7 @@ def _check_ready(target: ApiServer, deadline: Deadline) -> Failure | None:
 
 
 def _who_we_are(target: ApiServer, deadline: Deadline) -> str | None:
-    """Return the user as whom the cluster takes us; empty if it does not say, None if it fails.
+    """Return the user that the cluster takes us for; empty if it does not say, None if it fails.
 
     Servers before 1.28 lack the question. Who may not ask it is told his name in the refusal.
     """
@@ -183,7 +183,7 @@ def _who_we_are(target: ApiServer, deadline: Deadline) -> str | None:
 
 
 def _refused_user(text: str) -> str:
-    """Return whom a refusal names; empty if it names nobody."""
+    """Return the user that a refusal names; empty if it names none."""
     named = _REFUSED_USER.search(text)
     return one_line(named[1], _MAX_USER) if named else ""
 

@@ -314,7 +314,7 @@ class _Round:
             self._note(replace(found, message=message))
 
     def _incomplete_sources(self) -> Collection[str]:
-        """Return the sources of which something that is wanted is not on the target."""
+        """Return the sources with something that is wanted and not on the target."""
         there = {key for key, one in self.results.items() if one.outcome in OURS}
         missing = [one.entry for one in self.resolved.objects if one.key not in there]
         unresolved = (one.entry for one in self.resolved.unresolved)

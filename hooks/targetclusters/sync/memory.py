@@ -125,7 +125,7 @@ class SyncMemory:
         return True
 
     def pending_retry(self, key: ObjectKey, digest: str, *, now: float) -> Retry | None:
-        """Return the failure because of which an object is not tried yet."""
+        """Return the failure that keeps an object from being tried yet."""
         retry = self.retries.get(key)
         return retry if retry and retry.digest == digest and now < retry.due else None
 

@@ -1,4 +1,4 @@
-"""Knows which other objects a parent's hook wants to see, and whom a change of one concerns."""
+"""Knows which objects a parent's hook wants to see, and the parents that a change concerns."""
 
 import threading
 import time

@@ -9,7 +9,7 @@ from tests.e2e.watching import Namespace, ingress, own_condition
 
 EVERYBODY = ("0.0.0.0/0",)
 HALVES = ("0.0.0.0/1", "128.0.0.0/1")
-#: What deleting a rule and creating it anew may take, on a machine that has other work.
+#: What deleting a rule and creating it again may take, on a machine that has other work.
 CHANGE_SECONDS = 10.0
 
 

@@ -16,7 +16,7 @@ MORE_PORTS = [{"name": f"p{number}", "port": number} for number in (8000, 9000)]
 
 @contextmanager
 def killed_after(place: Site, writes: int) -> Iterator[None]:
-    """Let CloudStack fall silent after so many writes, kill the hooks, and begin anew."""
+    """Let CloudStack fall silent after so many writes, kill the hooks, and begin again."""
     place.await_quiet()
     control = place.simulator.control
     control.fault("*", "stop-after", skip=writes - 1, executed=True)

@@ -142,7 +142,7 @@ def test_instances_that_are_deleted_by_hand_cost_no_member(shop: Namespace, plac
 
 
 def await_new_namespace(shop: Namespace) -> None:
-    """Wait until a deleted namespace is gone, and make it anew, to be deleted in the end."""
+    """Wait until a deleted namespace is gone, and make it again, to be deleted in the end."""
     namespaces = shop.cluster.api.resource("v1", "namespaces", namespaced=False)
     until(lambda: namespaces.find(shop.name) is None, "the namespace is gone")
     namespaces.create({"metadata": {"name": shop.name}})

@@ -95,7 +95,7 @@ class Replica:
         self.start()
 
     def start(self) -> None:
-        """Begin anew, with no memory."""
+        """Begin again, with no memory."""
         self._stack.close()
         self.tap = Tap()
         self.hook = self._stack.enter_context(tapped(self.world, self.tap))

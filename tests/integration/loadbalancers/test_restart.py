@@ -1,4 +1,4 @@
-"""A process that starts anew leaves what is settled as it is."""
+"""A process that starts again leaves what is settled as it is."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Who may connect: whatever happens, nobody is let in whom the Service does not name."""
+"""Who may connect: whatever happens, nobody is let in that the Service does not name."""
 
 from typing import Any
 

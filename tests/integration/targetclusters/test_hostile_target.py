@@ -1,4 +1,4 @@
-"""A real target of which much fails at once, over the wire, and one whose answers say all twice."""
+"""A real target where much fails at once, over the wire, and one whose answers say all twice."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""A real target of which parts fail: everything else arrives, and what does not is named."""
+"""Parts of a real target fail: everything else arrives, and what does not is named."""
 
 import json
 from collections.abc import Iterator

@@ -233,7 +233,7 @@ class LiveObject:
         mark: the owner mark that it carries.
         mark_is_applied: a TargetCluster's operator wrote the mark, by the field's manager.
         has_applied: a TargetCluster's operator applied fields of it that still stand.
-        created_for: the owner for whom the operator created it, a namespace that was missing.
+        created_for: the owner that the operator created it for, as a namespace that was missing.
         part_of: the id of the ApplySet whose label it carries.
         applied_hash: the hash that it carries.
         deleting_since: when its deletion was requested; empty if it was not.

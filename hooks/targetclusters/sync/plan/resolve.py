@@ -244,7 +244,7 @@ def why_kept(
     Args:
         entry: the object.
         desired: what is wanted.
-        incomplete: the sources of which something that is wanted is not on the target.
+        incomplete: the sources with something that is wanted and not on the target.
         policy: says whether anything is pruned.
     """
     if entry.kept:

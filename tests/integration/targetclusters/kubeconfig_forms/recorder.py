@@ -28,7 +28,7 @@ class Sent:
     Attributes:
         client: the name in the client's certificate; empty without one.
         server_name: which server it asked for (SNI), in lower case; empty for an address.
-        impersonated: as whom it wants to be seen.
+        impersonated: the user that it wants to be seen as.
         tunnel: where a proxy was to lead it; empty without one.
         login: the user and password for the proxy, as it was sent.
     """
@@ -44,7 +44,7 @@ class Sent:
 
 @dataclass
 class Recorder:
-    """Where the servers are, whom to trust, and what they were sent.
+    """Where the servers are, which authority to trust, and what they were sent.
 
     Attributes:
         url: of the server that speaks TLS.

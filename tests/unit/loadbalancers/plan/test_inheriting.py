@@ -1,4 +1,4 @@
-"""What a Service of our name left: a tag says that it is taken over, and from whom."""
+"""What a Service of our name left: a tag says that it is taken over, and whose it was."""
 
 from dataclasses import replace
 
