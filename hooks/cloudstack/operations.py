@@ -1,4 +1,4 @@
-"""Carries out one command on a machine or a cluster: looks, sends once, waits, and tells.
+"""Carries out one command on a VM or a cluster: looks, sends once, waits, and tells.
 
 A command is never sent twice. What became of it shows in its job, and in the end in the object's
 own list, which the caller reads again whatever the outcome says.
@@ -6,6 +6,7 @@ own list, which the caller reads again whatever the outcome says.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from hooks.cloudstack.client import Client
 from hooks.cloudstack.commands.parameters import Command
@@ -22,6 +23,8 @@ from hooks.cloudstack.models.compute import VirtualMachine
 from hooks.cloudstack.models.jobs import Job, PendingJob
 from hooks.cloudstack.models.kubernetes import KubernetesCluster
 from hooks.http.deadline import Deadline
+
+M = TypeVar("M", VirtualMachine, KubernetesCluster)
 
 #: Tells which commands the keys may call.
 DISCOVERY = "listApis"
@@ -146,18 +149,12 @@ def pending_jobs(client: Client, object_id: str, deadline: Deadline) -> tuple[Pe
 
 
 def find_vm(client: Client, vm_id: str, deadline: Deadline) -> VirtualMachine | None:
-    """Return a machine as CloudStack shows it now; None if there is none, or none of ours.
+    """Return a VM as CloudStack shows it now; None if there is none, or none of ours.
 
     Raises:
         CloudStackError: any but JobRunning. It never means that there is none.
     """
-    try:
-        found = client.list_all(VirtualMachine, deadline, id=vm_id)
-    except InvalidParameter as error:
-        if error.says_unknown(vm_id):
-            return None
-        raise
-    return found[0] if found else None
+    return _find(client, VirtualMachine, vm_id, deadline)
 
 
 def find_cluster(client: Client, cluster_id: str, deadline: Deadline) -> KubernetesCluster | None:
@@ -166,10 +163,14 @@ def find_cluster(client: Client, cluster_id: str, deadline: Deadline) -> Kuberne
     Raises:
         CloudStackError: any but JobRunning. It never means that there is none.
     """
+    return _find(client, KubernetesCluster, cluster_id, deadline)
+
+
+def _find(client: Client, model: type[M], object_id: str, deadline: Deadline) -> M | None:
     try:
-        found = client.list_all(KubernetesCluster, deadline, id=cluster_id)
+        found = client.list_all(model, deadline, id=object_id)
     except InvalidParameter as error:
-        if error.says_unknown(cluster_id):
+        if error.says_unknown(object_id):
             return None
         raise
     return found[0] if found else None

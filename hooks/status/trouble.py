@@ -109,21 +109,26 @@ def _of_services(snapshot: Snapshot, now: float) -> Iterator[Trouble]:
             yield trouble
 
 
-def _of_load_balancer(row: LoadBalancerRow, now: float) -> Trouble | None:
-    ready = find_said(row.conditions, "Ready")
-    command = _describe("service", *row.service.split("/", 1))
-    also = tuple(each.message for each in _others(row.conditions, ready) if each.message)
-    about = Trouble(
+def _about(kind: str, key: str, ready: Said, section: str, also: tuple[str, ...] = ()) -> Trouble:
+    """Say what its Ready condition says of an object, as a trouble."""
+    namespace, _, name = key.rpartition("/")
+    return Trouble(
         Severity.FAILS,
-        "Service",
-        (row.service,),
+        kind,
+        (key,),
         ready.reason,
         ready.message,
-        (*also, *row.missing),
-        NO_ADDRESS,
-        command,
-        ready.since,
+        also=also,
+        section=section,
+        command=_describe(kind.lower(), namespace, name),
+        since=ready.since,
     )
+
+
+def _of_load_balancer(row: LoadBalancerRow, now: float) -> Trouble | None:
+    ready = find_said(row.conditions, "Ready")
+    also = tuple(each.message for each in _others(row.conditions, ready) if each.message)
+    about = _about("Service", row.service, ready, NO_ADDRESS, (*also, *row.missing))
     if not ready.status:
         message = "Nobody has looked after its load balancer yet: the hooks are not called"
         return unanswered(about, row.named, message, now)
@@ -153,17 +158,7 @@ def _of_serving(about: Trouble, row: LoadBalancerRow, ready: Said) -> Trouble | 
 
 def _of_service(row: ServiceRow, now: float, *, has_load_balancer: bool) -> Trouble | None:
     ready = row.ready
-    about = Trouble(
-        Severity.FAILS,
-        "Service",
-        (row.named.key,),
-        ready.reason,
-        ready.message,
-        (),
-        NO_ADDRESS,
-        _describe("service", row.named.namespace, row.named.name),
-        ready.since,
-    )
+    about = _about("Service", row.named.key, ready, NO_ADDRESS)
     if trouble := hanging(about, row.named, now):
         return trouble
     if ready.status == "True" or (ready.reason in UNDER_WAY and has_load_balancer):
@@ -247,17 +242,7 @@ def _of_target_clusters(found: Iterable[TargetClusterRow], now: float) -> Iterat
 
 def _of_target_cluster(row: TargetClusterRow, now: float) -> Trouble | None:
     ready = find_said(row.conditions, "Ready")
-    about = Trouble(
-        Severity.FAILS,
-        "TargetCluster",
-        (row.named.key,),
-        ready.reason,
-        ready.message,
-        (),
-        NOT_READY,
-        _describe("targetcluster", row.named.namespace, row.named.name),
-        ready.since,
-    )
+    about = _about("TargetCluster", row.named.key, ready, NOT_READY)
     if trouble := stale(about, row, now):
         return trouble
     if not ready.status:
