@@ -32,3 +32,15 @@ def test_a_node_that_was_ready_is_repaired_by_another_process_too() -> None:
         life.restart()
         assert life.live(HOUR, until=lambda: life.farm.patients["n-004"].ready)
         assert life.farm.repairs() == {"reboot n-004": 1}
+
+
+def test_without_its_journal_a_node_is_left_alone_until_it_was_ready_again() -> None:
+    with living(nodes=5) as life:
+        life.live(60)
+        life.farm.fall("n-004", Ill.HUNG)
+        life.live(60)
+        for path in [each for each in life.own.objects if "/leases/healing-" in each]:
+            del life.own.objects[path]
+        life.live(HOUR)
+        assert not life.farm.repairs()
+        assert "not seen it Ready" in life.fault("n-004")["waits"]
