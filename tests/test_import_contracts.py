@@ -1,11 +1,13 @@
 """The import contracts hold, and each is seen to fail on a planted violation."""
 
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import grimp
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -83,6 +85,24 @@ def test_the_contracts_hold(tree: Path) -> None:
     code, said = lint(tree)
     assert code == 0, said
     assert f"Contracts: {len(CONTRACTS)} kept, 0 broken." in said
+
+
+def test_the_picture_of_imports_is_drawn_from_them_and_has_no_arrow_upward() -> None:
+    page = (PROJECT / "docs/explanation/design.md").read_text().split("What imports what")[1]
+    drawn = dict(re.findall(r"^([a-z]+) +->(.*)$", page, re.MULTILINE))
+    graph = grimp.build_graph("hooks", cache_dir=None)
+    packages = [name.removeprefix("hooks.") for name in graph.find_children("hooks")]
+    assert sorted(drawn) == sorted(packages)
+    for above, (package, arrows) in enumerate(drawn.items()):
+        others = {other for other in packages if other != package}
+        assert set(arrows.split()) == {
+            other
+            for other in others
+            if graph.direct_import_exists(
+                importer=f"hooks.{package}", imported=f"hooks.{other}", as_packages=True
+            )
+        }
+        assert not set(arrows.split()) & set([*drawn][:above])
 
 
 def test_every_contract_has_a_violation_planted() -> None:
