@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar, assert_never
 
+from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.http.fair_share import paying
 from hooks.http.texts import one_line
@@ -33,11 +34,17 @@ from hooks.targetclusters.outdated import is_outdated
 from hooks.targetclusters.plan import actions
 from hooks.targetclusters.plan.facts import Facts, SyncResult
 from hooks.targetclusters.recording import read_refusal
-from hooks.targetclusters.sources.reading import SourceReader, read_sources
+from hooks.targetclusters.sources.reading import SourceReader, read_digest, read_sources
 from hooks.targetclusters.sync import target
 from hooks.targetclusters.sync.engine import delete_all, sync_round
 from hooks.targetclusters.sync.plan.inventory import Inventory
-from hooks.targetclusters.sync.plan.model import DesiredSet, Owner, SyncReport, SyncTask
+from hooks.targetclusters.sync.plan.model import (
+    DesiredSet,
+    Owner,
+    SyncReport,
+    SyncTask,
+    WantedDigest,
+)
 
 #: Seconds in which the kubeconfig's Secret is read.
 SECRET_SECONDS = 5.0
@@ -51,6 +58,7 @@ ROUND_SECONDS = 60.0
 #: Seconds in which it is read whether a request still shows what is.
 REQUEST_SECONDS = 10.0
 
+Wanted = TypeVar("Wanted", DesiredSet, WantedDigest)
 Result = TypeVar("Result", ProbeResult, SyncResult, HealingResult)
 _log = logging.getLogger("hooks.targetclusters")
 
@@ -114,8 +122,7 @@ class _Jobs:
             message = "the operator failed at what it was given; its log says where"
             result = replace(result, failure=Failure("own", "InternalError", message))
         if spec.sync.enabled and not spec.suspend:
-            wanted = self._read_sources(deadline, only_digest=True).digest
-            result = replace(result, desired=wanted)
+            result = replace(result, desired=self._read(read_digest, deadline))
         if self.facts.is_refused:
             result = replace(result, refusal=self._read_refusal(deadline))
         result = replace(result, seconds=self.watched.monotonic() - began)
@@ -125,7 +132,7 @@ class _Jobs:
 
     def sync(self, recorded: Inventory, deadline: Deadline) -> SyncResult:
         """Run a sync round."""
-        result = self._run_round(sync_round, recorded, deadline, self._read_sources)
+        result = self._run_round(sync_round, recorded, deadline, partial(self._read, read_sources))
         self._log_round(result)
         return result
 
@@ -262,7 +269,10 @@ class _Jobs:
         owner = Owner(hub, self.facts.key)
         return SyncTask(owner, cluster, recorded, policy=self.facts.request.spec.sync)
 
-    def _read_sources(self, deadline: Deadline, *, only_digest: bool = False) -> DesiredSet:
+    def _read(
+        self, read: Callable[[SourceReader, Json, Deadline], Wanted], deadline: Deadline
+    ) -> Wanted:
+        """Read the sources; one reading of a TargetCluster's runs at a time."""
         watched = self.watched
         reader = SourceReader(
             watched.connector.own,
@@ -272,9 +282,7 @@ class _Jobs:
         )
         seconds = deadline.at_most(SOURCES_SECONDS)
         with watched.sources_lock:
-            return read_sources(
-                reader, self.facts.request.cluster, seconds, only_digest=only_digest
-            )
+            return read(reader, self.facts.request.cluster, seconds)
 
     def _read_refusal(self, deadline: Deadline) -> str:
         """Return why the inventory is not written; empty if that cannot be read."""

@@ -27,7 +27,7 @@ from hooks.targetclusters.sources.plan.selection import (
     read_contents,
     why_not_a_source,
 )
-from hooks.targetclusters.sync.plan.model import DesiredSet, SourceProblem
+from hooks.targetclusters.sync.plan.model import DesiredSet, SourceProblem, WantedDigest
 from hooks.targetclusters.untrusted_yaml import NO_SIZE, Size
 
 #: How many objects one TargetCluster may apply to its target.
@@ -65,9 +65,7 @@ class SourceReader:
     memory: SourceMemory
 
 
-def read_sources(
-    reader: SourceReader, cluster: Json, deadline: Deadline, *, only_digest: bool = False
-) -> DesiredSet:
+def read_sources(reader: SourceReader, cluster: Json, deadline: Deadline) -> DesiredSet:
     """Read what a TargetCluster's sources want on its target.
 
     Bad sources become `problems`, never an exception. So does an API server that does not answer;
@@ -78,14 +76,23 @@ def read_sources(
         reader: where they are.
         cluster: the TargetCluster.
         deadline: of all requests together.
-        only_digest: objects that are known and not in memory any more need not be there.
     """
-    sources = parse_sources(cluster)
-    reading = _Reading(reader, sources, deadline, only_digest)
-    for source in sources.valid:
+    return _read(_Reading(reader, parse_sources(cluster), deadline))
+
+
+def read_digest(reader: SourceReader, cluster: Json, deadline: Deadline) -> WantedDigest:
+    """Read the digest of what a TargetCluster's sources want, as `read_sources` does.
+
+    An object that is known, and not in memory any more, is not read again.
+    """
+    return _read(_Reading(reader, parse_sources(cluster), deadline, needs_objects=False)).digest
+
+
+def _read(reading: "_Reading") -> DesiredSet:
+    for source in reading.sources.valid:
         reading.read(source)
     reading.check_namespace()
-    reader.memory.keep(reader.cache, reading.found)
+    reading.reader.memory.keep(reading.reader.cache, reading.found)
     return reading.desired_set()
 
 
@@ -96,7 +103,7 @@ class _Reading:
     reader: SourceReader
     sources: Sources
     deadline: Deadline
-    only_digest: bool
+    needs_objects: bool = True
     found: SourceCache = field(default_factory=SourceCache)
     selected: dict[tuple[Source, str], None] = field(default_factory=dict)
     held: Size = NO_SIZE
@@ -207,7 +214,7 @@ class _Reading:
         key, version = _key(source, metadata["name"]), _version(metadata)
         known = self.reader.cache.get(key)
         if key not in self.found and known and known[0] == version:
-            if not (self.only_digest or known[1].is_whole):
+            if self.needs_objects and not known[1].is_whole:
                 return False
             self._spend(known[1].size)
             self.found[key] = known

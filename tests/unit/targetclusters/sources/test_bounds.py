@@ -1,18 +1,22 @@
 """What the sources of one TargetCluster may hold together."""
 
 import tracemalloc
+from collections.abc import Callable
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
+from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
 from hooks.http.fair_share import paying
 from hooks.targetclusters.sources.memory import SourceCache, SourceMemory, held_bytes
-from hooks.targetclusters.sources.reading import MAX_SIZE, SourceReader, read_sources
-from hooks.targetclusters.sync.plan.model import DesiredSet
+from hooks.targetclusters.sources.reading import MAX_SIZE, SourceReader, read_digest, read_sources
+from hooks.targetclusters.sync.plan.model import DesiredSet, WantedDigest
 from tests.targets.driving import target_cluster
 from tests.targets.own_cluster import OwnCluster
+
+Wanted = TypeVar("Wanted", DesiredSet, WantedDigest)
 
 #: 200,000 values within 5 kB.
 BOMB = (
@@ -126,12 +130,18 @@ class Team:
             text = LARGE % (f"c{number}", "x" * 1_000_000)
             self.own.put(config_map(f"c{number}", manifest=text))
 
-    def read(self, number: int, *, only_digest: bool = False) -> DesiredSet:
+    def read(self, number: int) -> DesiredSet:
+        return self._read(read_sources, number)
+
+    def read_digest(self, number: int) -> WantedDigest:
+        return self._read(read_digest, number)
+
+    def _read(self, read: Callable[[SourceReader, Json, Deadline], Wanted], number: int) -> Wanted:
         source = {"kind": "ConfigMap", "name": f"c{number}", "as": "Manifests"}
         cluster = target_cluster("mine", resourceSyncPolicy={"sources": [source]})
         reader = SourceReader(self.own, lambda _: (), self.caches[number], self.memory)
         with paying(self.payers[number]):
-            return read_sources(reader, cluster, Deadline(60), only_digest=only_digest)
+            return read(reader, cluster, Deadline(60))
 
     def whole(self) -> list[int]:
         """Return those whose contents are in their cache."""
@@ -148,7 +158,7 @@ def test_all_caches_share_one_bound_and_what_was_used_longest_ago_goes() -> None
     assert team.memory.share.used < 5_000_000
     assert team.whole() == [16, 17, 18, 19]
     del team.own.whole_reads[:]
-    assert [team.read(number, only_digest=True).digest for number in range(20)] == digests
+    assert [team.read_digest(number) for number in range(20)] == digests
     assert team.own.whole_reads == [], "what is dropped is known and costs a probe nothing"
     assert team.read(3).objects[0].body["data"] == {"k": "x" * 1_000_000}
     assert len(team.own.whole_reads) == 1, "a round reads it again"
