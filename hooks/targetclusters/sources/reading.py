@@ -23,8 +23,8 @@ from hooks.targetclusters.sources.plan.selection import (
     Sources,
     is_inventory,
     parse_sources,
-    place,
     read_contents,
+    relocate,
     why_not_a_source,
 )
 from hooks.targetclusters.sync.plan.model import DesiredSet, SourceProblem, WantedDigest
@@ -167,7 +167,7 @@ class _Reading:
         if count > MAX_OBJECTS:
             self.has_all = False
             self._note(FIELD, f"want {count} objects on the target, more than {MAX_OBJECTS}")
-        placed = (place(source, one) for source, objects in wanted for one in objects)
+        placed = (relocate(source, one) for source, objects in wanted for one in objects)
         placing = [(structs.asdict(source), one[1].digest) for source, one in read if one]
         return DesiredSet(
             objects=tuple(islice(placed, MAX_OBJECTS)),

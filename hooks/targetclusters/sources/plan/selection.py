@@ -164,7 +164,7 @@ def is_inventory(metadata: Json) -> bool:
 def read_contents(
     source: Source, obj: Json, spend: Callable[[Size], object] = lambda _: None
 ) -> SourceContents:
-    """Return what one of a source's ConfigMaps or Secrets holds, before `place` changes it.
+    """Return what one of a source's ConfigMaps or Secrets holds, before `relocate` changes it.
 
     Args:
         source: only its kind and mode count.
@@ -182,7 +182,7 @@ def read_contents(
     return replace(found, objects=tuple(placed))
 
 
-def place(source: Source, one: DesiredObject) -> DesiredObject:
+def relocate(source: Source, one: DesiredObject) -> DesiredObject:
     """Give an object the name and namespace that its source asks for; the rest is shared."""
     body = one.body
     if source.target_name:

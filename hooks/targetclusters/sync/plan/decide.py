@@ -164,11 +164,11 @@ class Whose:
         A copy of an object carries the mark of the original, which names another place. A mark of
         an earlier build names no kind: ours counts only if we wrote it.
         """
-        owner, colon, place = live.mark.partition(":")
-        if not colon or place == key.place:
+        owner, colon, text = live.mark.partition(":")
+        if not colon or text == key.mark_text:
             return owner
         counts = live.mark_is_applied or owner != str(self.owner)
-        return owner if counts and place == key.former_place else ""
+        return owner if counts and text == key.former_mark_text else ""
 
 
 def decide(

@@ -65,12 +65,12 @@ class ObjectKey:
         return f"{self.kind}.{self.group}" if self.group else self.kind
 
     @property
-    def place(self) -> str:
+    def mark_text(self) -> str:
         """Return kind, namespace and name as an object's mark has them."""
         return f"{self._kind}/{self.namespace}/{self.name}"
 
     @property
-    def former_place(self) -> str:
+    def former_mark_text(self) -> str:
         """Return what the mark of an earlier build has: no kind."""
         return f"{self.namespace}/{self.name}"
 

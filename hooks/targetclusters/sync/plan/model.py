@@ -125,9 +125,9 @@ class Owner:
         """Return the value of the label that the objects of this owner carry."""
         return hashlib.sha256(str(self).encode()).hexdigest()[:32]
 
-    def mark(self, place: str) -> str:
-        """Return the mark of an object at a place, such as `Deployment.apps/shop/web`."""
-        return f"{self}:{place}"
+    def mark(self, text: str) -> str:
+        """Return the mark of an object with the mark text, such as `Deployment.apps/shop/web`."""
+        return f"{self}:{text}"
 
 
 @dataclass(frozen=True)

@@ -275,7 +275,10 @@ def _complete(
     if entry.namespace:
         metadata["namespace"] = entry.namespace
     metadata["labels"] = {**metadata.get("labels", {}), LABEL_MEMBER_OF: owner.member}
-    annotations = {**metadata.get("annotations", {}), ANNOTATION_OWNER: owner.mark(entry.key.place)}
+    annotations = {
+        **metadata.get("annotations", {}),
+        ANNOTATION_OWNER: owner.mark(entry.key.mark_text),
+    }
     metadata["annotations"] = annotations
     text = json.dumps({**desired.body, "metadata": metadata}, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]

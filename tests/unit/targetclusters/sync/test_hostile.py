@@ -216,7 +216,7 @@ def test_the_words_of_a_target_are_cut_and_cleaned() -> None:
     ],
 )
 def test_no_message_about_a_deletion_quotes_a_secret(entry: InventoryEntry) -> None:
-    mark = OWNER.mark(entry.key.place)
+    mark = OWNER.mark(entry.key.mark_text)
     live = {"uid": "u", "resourceVersion": "1", "annotations": {ANNOTATION_OWNER: mark}}
 
     def answer(call: Call) -> Answer:

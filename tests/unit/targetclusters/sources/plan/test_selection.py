@@ -11,8 +11,8 @@ from hooks.targetclusters.sources.plan.selection import (
     Selector,
     Source,
     parse_sources,
-    place,
     read_contents,
+    relocate,
     why_not_a_source,
 )
 from hooks.targetclusters.sync.plan.model import Switches
@@ -177,7 +177,7 @@ def test_an_object_goes_to(policy: str, source: str, manifest: str, namespace: s
     own = f", namespace: {manifest}" if manifest else ""
     text = f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a{own}}}}}"
     (one,) = read_contents(found.valid[0], config_map(data={"k": text})).objects
-    one = place(found.valid[0], one)
+    one = relocate(found.valid[0], one)
     assert one.namespace == namespace
 
 
@@ -267,7 +267,7 @@ def test_a_secret_keeps_its_type_and_is_confidential() -> None:
 def test_a_copy_may_have_another_name_and_namespace() -> None:
     source = Source("ConfigMap", target_name="b", target_namespace="c")
     (held,) = read_contents(source, config_map()).objects
-    copy = place(source, held)
+    copy = relocate(source, held)
     assert (copy.body["metadata"]["name"], copy.namespace) == ("b", "c")
 
 
@@ -334,7 +334,7 @@ def test_manifests_are_read_from(kind: Any, obj: Json, count: int, problem: str 
     source = Source(kind, "Manifests", target_namespace="there")
     found = read_contents(source, config_map(**obj))
     assert len(found.objects) == count
-    assert {place(source, one).namespace for one in found.objects} <= {"there"}
+    assert {relocate(source, one).namespace for one in found.objects} <= {"there"}
     assert all(one.is_confidential is (kind == "Secret") for one in found.objects)
     assert [str(one) for one in found.problems] == ([problem] if problem else [])
 

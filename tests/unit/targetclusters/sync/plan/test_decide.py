@@ -313,7 +313,7 @@ def test_a_mark_longer_than_any_of_ours_is_cut_and_somebody_elses(mark: str) -> 
 def test_the_longest_mark_of_ours_is_ours() -> None:
     owner = Owner("h" * 63, f"{'n' * 63}/{'c' * 253}")
     entry = InventoryEntry(f"{'g' * 253}/v1", "K" * 63, "n" * 63, "a" * 253)
-    marked = {ANNOTATION_OWNER: owner.mark(entry.key.place)}
+    marked = {ANNOTATION_OWNER: owner.mark(entry.key.mark_text)}
     metadata = {"uid": "u", "resourceVersion": "1", "annotations": marked}
     live = read_live(make_body(metadata=metadata))
     assert live is not None
