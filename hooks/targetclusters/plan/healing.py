@@ -78,8 +78,7 @@ def plan_healing(facts: Facts) -> HealingDecision:
 
 def healing_condition(result: HealingResult) -> Condition:
     """Return what a round says of the condition, the most urgent first."""
-    records = result.journal.records if result.journal else {}
-    there = [records[key] for key in result.faults if key in records]
+    records, there = result.records, result.present
     given_up = [each for each in there if each.key in result.given_up]
     if result.breaker:
         return _condition("False", "BreakerOpen", result.breaker)
@@ -109,9 +108,11 @@ def healing_condition(result: HealingResult) -> Condition:
 
 def write_healing(result: HealingResult, facts: Facts) -> Json:
     """Write `status.healing`."""
-    records = result.journal.records if result.journal else {}
-    there = [records[key] for key in result.faults if key in records]
-    there.sort(key=lambda each: (each.key not in result.given_up, -each.attempts, each.key))
+
+    def urgency(record: Record) -> tuple[bool, int, str]:
+        return record.key not in result.given_up, -record.attempts, record.key
+
+    records, there = result.records, sorted(result.present, key=urgency)
     owing = [records[key] for key in sorted(records) if records[key].is_owing]
     owed = [{"object": each.object, "vm": each.owed_vm} for each in owing[:_MAX_NAMED]]
     return {

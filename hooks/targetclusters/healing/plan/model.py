@@ -345,3 +345,13 @@ class HealingResult:
     opening: Opening = ALWAYS_OPEN
     tried: tuple[Attempt, ...] = ()
     only_owed: bool = False
+
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """Return what is remembered of all faults, by key."""
+        return self.journal.records if self.journal else {}
+
+    @property
+    def present(self) -> list[Record]:
+        """Return what is remembered of the faults that are there."""
+        return [self.records[key] for key in self.faults if key in self.records]
