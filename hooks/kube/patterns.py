@@ -2,6 +2,8 @@
 
 import re
 
+#: Characters of the name of an object.
+MAX_NAME = 253
 #: The name of a namespace.
 DNS_LABEL = re.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 #: What names of objects look like (a DNS subdomain of RFC 1123); such a name fits into a path.
@@ -23,8 +25,8 @@ KIND = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}")
 
 def name_problem(name: object) -> str:
     """Return why no object of any kind can have a name; empty for one that some can have."""
-    if not isinstance(name, str) or not 0 < len(name) <= 253:
-        return "must be a string of 1 to 253 characters"
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
+        return f"must be a string of 1 to {MAX_NAME} characters"
     if name in {".", ".."} or not name.isprintable() or set("/%") & set(name):
         return "must not hold /, % or control characters, nor be . or .."
     return ""

@@ -13,6 +13,7 @@ from hooks.http.texts import one_line
 from hooks.kube.client import Conflict, Kube, KubeError, KubeRefused, NotFound
 from hooks.kube.kinds import Kind
 from hooks.kube.objects import part
+from hooks.kube.patterns import MAX_NAME
 from hooks.kube.times import moment
 from hooks.targetclusters.access.connector import AccessError
 from hooks.targetclusters.health.model import Failure
@@ -119,7 +120,7 @@ class RoundLease:
         try:
             found = self._own.get(LEASE.path(self._namespace, self._name), deadline=seconds)
             uid = str(part(found, "metadata").get("uid"))
-            holder = one_line(part(found, "spec").get("holderIdentity"), 253)
+            holder = one_line(part(found, "spec").get("holderIdentity"), MAX_NAME)
             if is_over(holder, self._holder) or self._is_left(uid):
                 self._delete(uid, seconds)
                 return

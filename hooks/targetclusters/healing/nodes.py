@@ -12,6 +12,7 @@ from hooks.http.texts import one_line
 from hooks.kube.client import Kube, NotFound
 from hooks.kube.kinds import NODE
 from hooks.kube.objects import find_condition, is_deleting, is_true, items, labels, part
+from hooks.kube.patterns import MAX_NAME
 from hooks.kube.times import read_time
 from hooks.names import ANNOTATION_HEAL, LABEL_ZONE, TERMINATION_TAINTS
 from hooks.targetclusters.healing.plan.model import NodeState
@@ -25,9 +26,8 @@ _CONTROL_PLANE = (
     "node-role.kubernetes.io/master",
     "node-role.kubernetes.io/etcd",
 )
-_MAX_NAME = 253
 #: What an API server allows as a name.
-_NAME = re.compile(rf"[a-z0-9]([-a-z0-9.]{{0,{_MAX_NAME - 2}}}[a-z0-9])?")
+_NAME = re.compile(rf"[a-z0-9]([-a-z0-9.]{{0,{MAX_NAME - 2}}}[a-z0-9])?")
 _MAX_ADDRESSES = 16
 
 
@@ -61,7 +61,7 @@ def read_node(node: Json) -> NodeState:
     marks, provider_id = part(metadata, "annotations"), spec.get("providerID")
     return NodeState(
         name=read_name(metadata.get("name")),
-        uid=one_line(metadata.get("uid"), _MAX_NAME),
+        uid=one_line(metadata.get("uid"), MAX_NAME),
         is_ready=is_true(node, "Ready"),
         provider_id=provider_id if isinstance(provider_id, str) else "",
         cordoned=bool(spec.get("unschedulable")),
@@ -70,8 +70,8 @@ def read_node(node: Json) -> NodeState:
         leaving=_leaving(node),
         allowed=str(marks.get(ANNOTATION_HEAL, "")).strip().lower() == "true",
         addresses=_addresses(node),
-        system_uuid=one_line(part(node, "status", "nodeInfo").get("systemUUID"), _MAX_NAME),
-        zone=one_line(labels(node).get(LABEL_ZONE), _MAX_NAME),
+        system_uuid=one_line(part(node, "status", "nodeInfo").get("systemUUID"), MAX_NAME),
+        zone=one_line(labels(node).get(LABEL_ZONE), MAX_NAME),
         created=read_moment(metadata.get("creationTimestamp")),
         changed=read_moment(find_condition(node, "Ready").get("lastTransitionTime")),
     )

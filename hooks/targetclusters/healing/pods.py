@@ -11,6 +11,7 @@ from hooks.http.texts import one_line
 from hooks.kube.client import Conflict, Kube, KubeError, KubeRefused, NotFound
 from hooks.kube.kinds import POD
 from hooks.kube.objects import annotations, find_condition, is_deleting, is_true, items, part
+from hooks.kube.patterns import MAX_NAME
 from hooks.targetclusters.healing.nodes import is_left_alone, read_moment, read_name
 from hooks.targetclusters.healing.plan.model import IllPod
 from hooks.targetclusters.healing.plan.pods import MIN_RESTARTS, PodState
@@ -21,7 +22,6 @@ MAX_PODS = 5_000
 #: Who makes another pod in the place of one that is deleted. A Job may count it as a failure, and a
 #: Node's is a static pod, which its kubelet alone makes and ends.
 _CONTROLLERS = ("ReplicaSet", "StatefulSet", "DaemonSet")
-_MAX_NAME = 253
 #: A UID has 36 characters; none is found by one that was cut.
 _MAX_UID = 64
 _DIGITS = 16
@@ -89,9 +89,9 @@ def read_pod(namespace: str, pod: Json) -> PodState:
     left_alone = is_left_alone(annotations(pod))
     return PodState(
         namespace=namespace,
-        name=one_line(metadata.get("name"), _MAX_NAME),
+        name=one_line(metadata.get("name"), MAX_NAME),
         uid=read_name(metadata.get("uid"))[:_MAX_UID],
-        node=one_line(spec.get("nodeName") or "", _MAX_NAME),
+        node=one_line(spec.get("nodeName") or "", MAX_NAME),
         controller=_controller(namespace, metadata),
         is_ready=is_true(pod, "Ready"),
         is_finished=status.get("phase") in ("Succeeded", "Failed"),
@@ -114,7 +114,7 @@ def _controller(namespace: str, metadata: Json) -> str:
             continue
         is_known = owner.get("apiVersion") == "apps/v1" and owner.get("kind") in _CONTROLLERS
         name = f"{owner['kind']}/{read_name(owner.get('name'))}" if is_known else ""
-        if len(f"{namespace}/{name}") <= _MAX_NAME:
+        if len(f"{namespace}/{name}") <= MAX_NAME:
             return name
         digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]
         return f"{owner['kind']}/{digest}"

@@ -14,6 +14,7 @@ from hooks.http.texts import one_line
 from hooks.kube.client import ApiServer, KubeError, KubeRefused, KubeUnreachable
 from hooks.kube.kinds import NODE, POD
 from hooks.kube.objects import is_deleting, is_true, part
+from hooks.kube.patterns import MAX_NAME
 from hooks.kube.quantities import add_quantities, write_quantities
 from hooks.targetclusters.health.model import NAMED, Failure, Nodes, ProbeResult, ReadyCount
 from hooks.targetclusters.identities import read_identity
@@ -233,7 +234,7 @@ def _count_pods(
         for namespace in namespaces:
             path = POD.path(namespace)
             for pod in target.list(path, deadline=deadline, params={"limit": PAGE_SIZE}):
-                on_node = one_line(part(pod, "spec").get("nodeName"), 253)
+                on_node = one_line(part(pod, "spec").get("nodeName"), MAX_NAME)
                 if not (_is_finished(pod) or on_node in down):
                     yield f"{namespace}/{_name(pod)}", is_true(pod, "Ready")
 
@@ -258,4 +259,4 @@ def _count(objects: Iterable[tuple[str, bool]]) -> ReadyCount:
 
 
 def _name(obj: Json) -> str:
-    return one_line(part(obj, "metadata").get("name"), 253)
+    return one_line(part(obj, "metadata").get("name"), MAX_NAME)

@@ -13,7 +13,7 @@ from hooks.http.bounded_json import Json
 from hooks.kube.identity import ClusterIdentity
 from hooks.kube.kinds import GroupKind
 from hooks.kube.objects import part
-from hooks.kube.patterns import API_VERSION, DNS_LABEL, KIND, name_problem
+from hooks.kube.patterns import API_VERSION, DNS_LABEL, KIND, MAX_NAME, name_problem
 from hooks.lazy import lazy
 
 #: Bytes up to which a ConfigMap takes new entries, as a request of Metacontroller holds them.
@@ -38,7 +38,6 @@ MAX_LINES = 20_000
 _NAMED_LINES = 20
 #: Counts as the UID of an entry that has none yet, so that entries stay where they are.
 _UID_PLACEHOLDER = "-" * 36
-_MAX_NAME = 253
 _PART = re.compile(r"-inventory(?:-of-([0-9a-f]{8}))?(?:-([1-9][0-9]{0,2}))?$")
 
 
@@ -231,10 +230,10 @@ def part_name(cluster: str, number: int, of: str = "") -> str:
     A name too long for a ConfigMap is cut, and a hash of the whole keeps it unique.
     """
     suffix = f"-inventory{of}" if number == 1 else f"-inventory{of}-{number}"
-    if len(cluster) + len(suffix) <= _MAX_NAME:
+    if len(cluster) + len(suffix) <= MAX_NAME:
         return cluster + suffix
     digest = hashlib.sha256(cluster.encode()).hexdigest()[:16]
-    return f"{cluster[: _MAX_NAME - len(suffix) - 17]}-{digest}{suffix}"
+    return f"{cluster[: MAX_NAME - len(suffix) - 17]}-{digest}{suffix}"
 
 
 def _short(cluster: ClusterIdentity) -> str:
