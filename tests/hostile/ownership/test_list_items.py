@@ -9,8 +9,8 @@ from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.names import TAG_CLUSTER, TAG_NAMESPACE, TAG_SERVICE, TAG_SERVICE_UID
 from tests.hostile.ownership.stage import PORTS, Place, call_for, cluster, new_uid, settled
+from tests.integration.loadbalancers.crashes import die_after
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook
-from tests.integration.loadbalancers.test_crashes import die_after
 from tests.integration.loadbalancers.vpc import TIER, give_list, keep_nodes, list_id, vpc_world
 
 

@@ -22,9 +22,9 @@ from tests.hostile.ownership.stage import (
     told,
 )
 from tests.hostile.ownership.test_takeovers import check_is_wholly, without_lease
+from tests.integration.loadbalancers.crashes import die_after
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, make_hook
 from tests.integration.loadbalancers.faults import end_stuck_jobs
-from tests.integration.loadbalancers.test_crashes import die_after
 
 
 def again(original: LoadBalancer) -> LoadBalancer:

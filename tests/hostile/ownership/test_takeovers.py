@@ -24,8 +24,8 @@ from tests.hostile.ownership.stage import (
     new_uid,
     settled,
 )
+from tests.integration.loadbalancers.crashes import die_after
 from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, make_hook
-from tests.integration.loadbalancers.test_crashes import die_after
 
 #: What a takeover may call, besides lists: everything stays what and where it is.
 IN_PLACE = {"createTags", "deleteTags", "updateLoadBalancerRule"}

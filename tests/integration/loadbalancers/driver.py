@@ -4,7 +4,6 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from typing import Any
 
 from hooks.cloudstack import Clocks, Cloud, CloudConfig
@@ -104,8 +103,14 @@ class World:
         self.simulator.control.settings(advance=seconds)
 
     def deadline(self, seconds: float) -> Deadline:
-        """Return the moment in so many seconds, by the clock that pauses move."""
-        return Deadline(seconds, clock=self.monotonic)
+        """Return the moment in so many seconds, by the clock that pauses move.
+
+        It has passed once CloudStack has stopped, for a process that died there does no more.
+        """
+        control = self.simulator.control
+        return Deadline(
+            seconds, clock=lambda: self.monotonic() + (DAY if control.armed.stopped else 0)
+        )
 
     def open_cloud(self) -> Cloud:
         """Return a client that waits for nothing: it puts the simulator's clock ahead instead."""
@@ -360,26 +365,25 @@ class LoadBalancer:
         self._finalized = False
 
     def request(self) -> Json:
-        related = {INSTANCES: deepcopy(self.world.nodes)}
-        parent = deepcopy(self.parent)
+        """Return the next request, as a copy of the hook's own."""
+        parent, related = dict(self.parent), {INSTANCES: self.world.nodes}
         is_deleting = "deletionTimestamp" in parent["metadata"]
         if parent["spec"].get("externalTrafficPolicy") == "Local" and not is_deleting:
-            related[ENDPOINT_SLICES] = deepcopy(self.world.slices)
+            related[ENDPOINT_SLICES] = self.world.slices
         if self.late:
-            parent["status"] = deepcopy(self._before)
-        return {
+            parent["status"] = self._before
+        request = {
             "controller": {"kind": "CompositeController", "metadata": {"name": "loadbalancers"}},
             "parent": parent,
             "children": {},
             "related": related,
             "finalizing": is_deleting,
         }
+        return dict(json.loads(json.dumps(request)))
 
     def call(self, hook: LoadBalancersHook, seconds: float = 8.0) -> CallResult:
         """Make one call, and keep its answer."""
-        return self.accept(
-            hook.sync(json.loads(json.dumps(self.request())), self.world.deadline(seconds))
-        )
+        return self.accept(hook.sync(self.request(), self.world.deadline(seconds)))
 
     def accept(self, answer: CallResult) -> CallResult:
         """Keep an answer as Metacontroller does; check that the API server would accept it."""

@@ -4,15 +4,16 @@ import pytest
 
 from hooks.loadbalancers.hook import LoadBalancersHook
 from tests.integration.loadbalancers.certificates import certificates, put, secured, tls, tls_hook
-from tests.integration.loadbalancers.driver import LoadBalancer, World, port
-from tests.integration.loadbalancers.test_crashes import (
+from tests.integration.loadbalancers.crashes import (
     VARIANTS,
     Scenario,
+    Variant,
     crash_everywhere,
     deletion,
     die_after,
     nothing_more,
 )
+from tests.integration.loadbalancers.driver import LoadBalancer, World, port
 
 
 def nothing_yet(world: World, hook: LoadBalancersHook) -> LoadBalancer:
@@ -50,7 +51,7 @@ def another_node_port(world: World, lb: LoadBalancer) -> None:
     lb.change(ports=[tls(443) | {"nodePort": 31999}, port(80)])
 
 
-@pytest.mark.parametrize(("replicas", "late", "lying"), VARIANTS)
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize(
     "scenario",
     [
@@ -63,9 +64,9 @@ def another_node_port(world: World, lb: LoadBalancer) -> None:
     ],
 )
 def test_after_a_crash_at_any_write_the_next_calls_come_to_the_same_result(
-    scenario: Scenario, replicas: int, *, late: bool, lying: bool
+    scenario: Scenario, variant: Variant
 ) -> None:
-    crash_everywhere(scenario, replicas, late=late, lying=lying)
+    crash_everywhere(scenario, variant)
 
 
 @pytest.mark.parametrize("skipped", range(4))

@@ -7,6 +7,15 @@ import pytest
 from hooks.http.deadline import Deadline
 from hooks.loadbalancers.hook import LoadBalancersHook
 from hooks.loadbalancers.plan.change import SERVES_ON, SHOWN_TOGETHER
+from tests.integration.loadbalancers.crashes import (
+    VARIANTS,
+    Place,
+    Scenario,
+    Variant,
+    crash_everywhere,
+    deletion,
+    nothing_more,
+)
 from tests.integration.loadbalancers.driver import LoadBalancer, World, make_hook, port
 from tests.integration.loadbalancers.internal import (
     FREE,
@@ -19,15 +28,7 @@ from tests.integration.loadbalancers.internal import (
     internal_world,
     sources,
 )
-from tests.integration.loadbalancers.test_crashes import (
-    VARIANTS,
-    Place,
-    Scenario,
-    bound,
-    crash_everywhere,
-    deletion,
-    nothing_more,
-)
+from tests.integration.loadbalancers.test_crashes import bound
 
 
 def nothing_yet(world: World, hook: LoadBalancersHook) -> LoadBalancer:
@@ -76,7 +77,7 @@ def deleted_behind_our_back(world: World, lb: LoadBalancer) -> None:
     world.advance(400)
 
 
-@pytest.mark.parametrize(("replicas", "late", "lying"), VARIANTS)
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize(
     ("begin", "ask"),
     [
@@ -91,10 +92,10 @@ def deleted_behind_our_back(world: World, lb: LoadBalancer) -> None:
     ],
 )
 def test_after_a_crash_at_any_write_the_next_calls_come_to_the_same_result(
-    begin: object, ask: object, replicas: int, *, late: bool, lying: bool
+    begin: object, ask: object, variant: Variant
 ) -> None:
     scenario = Scenario(begin, ask, place=Place("vpc", TIER))  # type: ignore[arg-type]
-    crash_everywhere(scenario, replicas, late=late, lying=lying)
+    crash_everywhere(scenario, variant)
 
 
 def test_of_two_replicas_that_begin_at_once_one_address_is_left() -> None:

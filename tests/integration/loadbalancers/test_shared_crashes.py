@@ -4,21 +4,25 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 
 from hooks.http.bounded_json import Json
 from hooks.loadbalancers.hook import LoadBalancersHook
-from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, port
-from tests.integration.loadbalancers.test_crashes import (
+from tests.integration.loadbalancers.crashes import (
     AT_ONCE,
     ISOLATED,
+    VARIANTS,
+    WORST,
     Place,
+    Variant,
     die_after,
     fresh_world,
     settle,
     shape,
 )
+from tests.integration.loadbalancers.driver import NOTHING, LoadBalancer, World, port
 from tests.integration.loadbalancers.test_shared_addresses import BROUGHT, hold, sharing
 from tests.integration.loadbalancers.vpc import TIER
 
@@ -134,6 +138,7 @@ SCENARIOS = [
 ]
 
 
+@cache
 def undisturbed(scenario: Scenario) -> tuple[Json, int]:
     """Play a scenario without a crash; return the result and the number of writes."""
     with fresh_world(scenario.place) as (world, new_hook):
@@ -168,38 +173,32 @@ SCENARIOS_ON_TIER = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("replicas", "late", "lying"),
-    [
-        pytest.param(1, False, False, id="one replica"),
-        pytest.param(2, True, True, id="two replicas, late news and a memory that lies"),
-    ],
-)
+@pytest.mark.parametrize("variant", [VARIANTS[0], VARIANTS[-1]])
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_after_a_crash_at_any_write_the_next_calls_come_to_the_same_result(
-    scenario: Scenario, replicas: int, *, late: bool, lying: bool
+    scenario: Scenario, variant: Variant
 ) -> None:
-    crash_everywhere(scenario, replicas, late=late, lying=lying)
+    crash_everywhere(scenario, variant)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS_ON_TIER)
 def test_after_a_crash_on_a_tier_the_next_calls_come_to_the_same_result(scenario: Scenario) -> None:
-    crash_everywhere(scenario, 2, late=True, lying=True)
+    crash_everywhere(scenario, WORST)
 
 
-def crash_everywhere(scenario: Scenario, replicas: int, *, late: bool, lying: bool) -> None:
+def crash_everywhere(scenario: Scenario, variant: Variant) -> None:
     """Play a scenario as often as it has writes; each time the hooks die after one more."""
     wanted, writes = undisturbed(scenario)
     assert writes > 0
 
     def crash(last: int) -> None:
-        with fresh_world(scenario.place, lying=lying) as (world, new_hook):
-            hooks = [new_hook() for _ in range(replicas)]
+        with fresh_world(scenario.place, lying=variant.lying) as (world, new_hook):
+            hooks = [new_hook() for _ in range(variant.replicas)]
             lb, others = scenario.begin(world, hooks[0])
-            lb.late = late
+            lb.late = variant.late
             assert die_after(world, lb, hooks, last), f"no write came after {last}"
             lb.late = False
-            hooks = [new_hook() for _ in range(replicas)]
+            hooks = [new_hook() for _ in range(variant.replicas)]
             come_to_rest(world, [lb, *others, lb], hooks)
             assert shape(world) == wanted, f"after write {last + 1} of {writes}"
             for each in (lb, *others):

@@ -5,19 +5,23 @@ from collections.abc import Callable
 import pytest
 
 from hooks.loadbalancers.hook import LoadBalancersHook
-from tests.integration.loadbalancers.driver import LoadBalancer, World, port
-from tests.integration.loadbalancers.test_crashes import (
+from tests.integration.loadbalancers.crashes import (
     VARIANTS,
+    WORST,
     Place,
     Scenario,
-    bound,
-    changing,
+    Variant,
     crash_everywhere,
     deletion,
+    nothing_more,
+)
+from tests.integration.loadbalancers.driver import LoadBalancer, World, port
+from tests.integration.loadbalancers.test_crashes import (
+    bound,
+    changing,
     endpoints_move,
     local,
     much,
-    nothing_more,
     other_policies,
     release_behind_our_back,
 )
@@ -112,12 +116,12 @@ SCENARIOS = [
 ]
 
 
-@pytest.mark.parametrize(("replicas", "late", "lying"), VARIANTS)
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_after_a_crash_at_any_write_the_next_calls_come_to_the_same_result(
-    scenario: Scenario, replicas: int, *, late: bool, lying: bool
+    scenario: Scenario, variant: Variant
 ) -> None:
-    crash_everywhere(scenario, replicas, late=late, lying=lying)
+    crash_everywhere(scenario, variant)
 
 
 #: What goes on a tier as on an isolated network: there each variant is tried, here the worst.
@@ -131,4 +135,4 @@ AS_ELSEWHERE = [
 
 @pytest.mark.parametrize("scenario", AS_ELSEWHERE)
 def test_after_a_crash_of_what_is_as_elsewhere_the_result_is_the_same(scenario: Scenario) -> None:
-    crash_everywhere(scenario, 2, late=True, lying=True)
+    crash_everywhere(scenario, WORST)
