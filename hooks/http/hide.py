@@ -101,10 +101,11 @@ def _forms(secret: str) -> Iterator[str]:
     if len(secret) < SHORTEST_HIDDEN:
         return
     data = secret.encode(errors="surrogatepass")
-    units = secret.encode("utf-16-be", errors="surrogatepass")
-    yield from (secret, secret.replace(" ", "+"), data.decode("latin-1"))
-    yield "".join(chr(high << 8 | low) for high, low in zip(units[::2], units[1::2], strict=True))
-    yield from (data.hex(), data.hex().upper())
+    yield from (secret, secret.replace(" ", "+"), data.hex(), data.hex().upper())
+    if not secret.isascii():
+        units = secret.encode("utf-16-be", errors="surrogatepass")
+        pairs = zip(units[::2], units[1::2], strict=True)
+        yield from (data.decode("latin-1"), "".join(chr(high << 8 | low) for high, low in pairs))
     if '"' in secret or "\\" in secret:
         # What is decoded does not tell a last backslash from a quote's.
         quoted = json.dumps(secret)[1:-1]
