@@ -21,6 +21,7 @@ from simulator.server import Simulator
 from tests.contract.cloud import Cloud as Human
 from tests.contract.cloud import Credentials
 from tests.hooks import dependencies
+from tests.integration.loadbalancers.holdings import Holdings
 from tests.memory_kube import MemoryKube
 from tests.schemas import schema_of
 
@@ -57,7 +58,7 @@ def port(public: int, node: int = 0, protocol: str = "TCP", *, proxy: bool = Fal
     }
 
 
-class World:
+class World(Holdings):
     """A CloudStack, a cluster whose nodes are its VMs, and a client for humans.
 
     Attributes:
@@ -129,36 +130,6 @@ class World:
     def close(self) -> None:
         self.human.close()
 
-    def state(self) -> Json:
-        return self.simulator.control.state()
-
-    def rules(self, name: str = "") -> list[Json]:
-        """Return the load balancer rules whose names begin with a text."""
-        return [each for each in self.state()["loadbalancerrules"] if each["name"].startswith(name)]
-
-    def addresses(self) -> list[Json]:
-        """Return the acquired addresses, except the source NAT ones."""
-        return [
-            each
-            for each in self.state()["addresses"]
-            if not each["sourcenat"] and each["state"] != "Reserved"
-        ]
-
-    def firewall(self) -> list[tuple[str, int, int, tuple[str, ...]]]:
-        """Return what the firewall admits, sorted."""
-        return sorted(
-            (each["protocol"], each["startport"], each["endport"], tuple(each["cidrlist"]))
-            for each in self.state()["firewallrules"]
-        )
-
-    def writes(self) -> dict[str, int]:
-        """Return the number of calls of each command that is neither a list nor a poll."""
-        return {
-            command: count
-            for command, count in self.simulator.control.counts().items()
-            if not command.startswith(("list", "query"))
-        }
-
     def place(self, *nodes: str, ending: Sequence[str] = ()) -> None:
         """Have a ready endpoint on each of these nodes, and on others one that is ending."""
         self.slices = {
@@ -179,38 +150,6 @@ class World:
             }
             for number, node in enumerate((*nodes, *ending))
         }
-
-    def network(self, name: str) -> str:
-        return str(next(each["id"] for each in self.state()["networks"] if each["name"] == name))
-
-    def remains(self) -> Json:
-        """Return everything that is left of load balancers; nothing if all is well."""
-        state = self.state()
-        return {
-            "addresses": [each["ipaddress"] for each in self.addresses()],
-            "rules": [
-                each["name"]
-                for kind in ("loadbalancerrules", "loadbalancers")
-                for each in state[kind]
-            ],
-            "firewall": self.firewall(),
-            "items": [each for each in self.items() if each["tags"] or each["reason"]],
-            "certificates": [each["name"] for each in state["certificates"]],
-            "tags": [
-                each["tags"]
-                for kind in ("addresses", "loadbalancerrules", "loadbalancers", "firewallrules")
-                for each in state[kind]
-                if each["tags"]
-            ],
-        }
-
-    def items(self) -> list[Json]:
-        """Return the items of all network ACL lists, each with the name of its list."""
-        return [
-            {**item, "list": each["name"]}
-            for each in self.state()["networkacllists"]
-            for item in each["items"]
-        ]
 
 
 NOTHING: Json = {

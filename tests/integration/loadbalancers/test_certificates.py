@@ -282,23 +282,6 @@ def test_two_services_of_one_secret_have_a_certificate_each(
     assert (len(certificates(world)), second.is_ready()) == (1, True)
 
 
-def test_an_account_that_may_not_list_certificates_serves_on(
-    world: World, hook: LoadBalancersHook
-) -> None:
-    put(world)
-    lb = secured(world, [tls(443), port(80)]).settle(hook)
-    world.simulator.control.stage("account", "user", denied=["listSslCerts"])
-    before = shown(world)
-    lb.wait(hook)
-    assert (shown(world), len(certificates(world))) == (before, 1)
-    lb.delete()
-    lb.settle(hook)
-    assert not lb.is_finalized()
-    world.simulator.control.stage("account", "user", denied=[])
-    lb.wait(hook)
-    assert world.remains() == NOTHING
-
-
 def test_a_certificate_that_is_rotated_every_second_leaves_no_rule_without_one(
     world: World, cloud: Cloud
 ) -> None:
@@ -369,39 +352,6 @@ def test_the_old_object_goes_though_a_rule_of_somebody_else_has_its_certificate(
     assert (new.is_ready(), old.is_finalized()) == (True, True)
     assert ours["id"] in {each["id"] for each in certificates(world)}
     assert EVENT_ADDRESS_KEPT in world.cluster.reasons()
-
-
-def test_a_service_that_only_asks_goes_though_the_role_knows_no_certificates(
-    world: World, cloud: Cloud
-) -> None:
-    """The roles that people wrote before there were certificates do not list them."""
-    hook = make_hook(world, cloud)
-    world.simulator.control.stage("account", "user", denied=["listSslCerts"])
-    lb = secured(world, [tls(443), port(80)]).settle(hook)
-    assert "listSslCerts" not in world.simulator.control.counts()
-    lb.delete()
-    lb.settle(hook)
-    assert lb.is_finalized()
-    assert world.remains() == NOTHING
-
-
-def test_members_come_back_while_certificates_cannot_be_listed(world: World, cloud: Cloud) -> None:
-    hook = tls_hook(world, cloud)
-    put(world)
-    lb = secured(world).settle(hook)
-    [rule] = world.rules()
-    listed = world.human.ok("listLoadBalancerRuleInstances", id=rule["id"])
-    members = [each["id"] for each in listed["loadbalancerruleinstance"]]
-    assert len(members) == len(world.nodes)
-    world.simulator.control.stage("account", "user", denied=["listSslCerts"])
-    world.human.done(
-        "removeFromLoadBalancerRule",
-        id=rule["id"],
-        virtualmachineids=list(members),
-    )
-    for _ in range(3):
-        lb.wait(hook)
-    assert set(world.rules()[0]["members"]) == set(world.nodes)
 
 
 def test_an_error_that_quotes_the_key_shows_none_of_it(
