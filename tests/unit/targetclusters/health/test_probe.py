@@ -17,6 +17,7 @@ from hooks.targetclusters.access.connector import MAX_VALUES
 from hooks.targetclusters.access.kubeconfig import Kubeconfig
 from hooks.targetclusters.health.model import Failure, Nodes, ProbeResult, ReadyCount
 from hooks.targetclusters.health.probe import MAX_ANSWER_BYTES, probe_cluster
+from tests.controlplane.polling import PATIENCE
 from tests.targets import fake_cluster, servers
 from tests.targets.fake_cluster import Crowded, FakeCluster, node, pod
 from tests.targets.objects import ON_LOOPBACK
@@ -61,7 +62,7 @@ def test_50000_nodes_are_counted_in_little_memory() -> None:
     with fake_cluster.running(Crowded()) as cluster, connected(cluster.url) as api:
         tracemalloc.start()
         try:
-            found = probe_cluster(api, STARTED, pod_namespaces=[], deadline=Deadline(60))
+            found = probe_cluster(api, STARTED, pod_namespaces=[], deadline=Deadline(PATIENCE))
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
