@@ -11,6 +11,7 @@ from itertools import count
 from typing import NamedTuple
 
 from hooks.http.deadline import Deadline, Monotonic
+from hooks.http.turns import waiting
 
 #: Who something is for: a namespace and a name; the process itself without both.
 Payer = tuple[str, str]
@@ -140,7 +141,8 @@ class FairShare:
                 self._grant(wait)
                 return True
             self._waiting[wait.number] = wait
-        wait.granted.wait(deadline.remaining())
+        with waiting():
+            wait.granted.wait(deadline.remaining())
         with self._lock:
             self._waiting.pop(wait.number, None)
             return wait.is_granted

@@ -9,12 +9,13 @@ import io
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeVar
 
 from hooks.http.deadline import Deadline, run_detached
+from hooks.http.turns import waiting
 
 #: Seconds for a name to be looked up, and for each of its addresses to accept a connection.
 CONNECT_SECONDS = 3.0
@@ -156,7 +157,8 @@ def _wait_for(sock: socket.socket, receive: Callable[[], T]) -> T:
             raise NoRoom("comes so slowly that others have waited too long for its memory")
         budget.cut(sock, LOOK_SECONDS)
         try:
-            return receive()
+            with waiting():
+                return receive()
         except TimeoutError:
             if budget.deadline.passed():
                 raise
@@ -175,7 +177,8 @@ class BoundedTlsSocket(_Socket, ssl.SSLSocket):
     def do_handshake(self, block: bool = False) -> None:
         """Shake hands, within the budget."""
         BUDGET.get().cut(self)
-        super().do_handshake(block)
+        with waiting():
+            super().do_handshake(block)
 
 
 def connect(host: str, port: int) -> socket.socket:
@@ -196,7 +199,8 @@ def connect(host: str, port: int) -> socket.socket:
             for option in _OPTIONS:
                 sock.setsockopt(*option)
             BUDGET.get().cut(sock, CONNECT_SECONDS)
-            sock.connect(address)
+            with waiting():
+                sock.connect(address)
             return sock
         except OSError as error:
             sock.close()
@@ -228,9 +232,12 @@ def look_up(host: str, port: int) -> Sequence[tuple[int, int, int, str, Any]]:
         NotConnected: it has none, or they were not found in time.
     """
     kind = socket.SOCK_STREAM
+    with suppress(OSError, UnicodeError):  # an address needs no resolver, and no thread for it
+        return socket.getaddrinfo(host, port, type=kind, flags=socket.AI_NUMERICHOST)
     found = run_detached("resolver", lambda: socket.getaddrinfo(host, port, type=kind))
     try:
-        return found.result(min(BUDGET.get().deadline.remaining(), CONNECT_SECONDS))
+        with waiting():
+            return found.result(min(BUDGET.get().deadline.remaining(), CONNECT_SECONDS))
     except TimeoutError:
         raise NotConnected("its name was not resolved in time") from None
     except (OSError, UnicodeError) as error:

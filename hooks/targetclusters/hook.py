@@ -6,6 +6,7 @@ from typing import cast
 
 from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
+from hooks.http.turns import Turns
 from hooks.kube.cluster_uid import ThisCluster
 from hooks.kube.events import Event
 from hooks.targetclusters.access.kubeconfig_secrets import KubeconfigSecrets
@@ -31,6 +32,8 @@ from hooks.webhook.reconcile import RESUME_AFTER, CallResult
 PROBES_AT_ONCE = 128
 ROUNDS_AT_ONCE = 32
 REPAIRS_AT_ONCE = 32
+#: How many of all these jobs compute at once, so that calls wait behind no more of them.
+COMPUTING_AT_ONCE = 4
 
 _log = logging.getLogger("hooks.targetclusters")
 
@@ -44,9 +47,10 @@ class TargetClustersHook(Hook):
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
-        self._probes = JobPools("probe", threads=PROBES_AT_ONCE)
-        self._rounds = JobPools("round", threads=ROUNDS_AT_ONCE)
-        self._healing = JobPools("repair", threads=REPAIRS_AT_ONCE)
+        turns = Turns(COMPUTING_AT_ONCE)
+        self._probes = JobPools("probe", threads=PROBES_AT_ONCE, turns=turns)
+        self._rounds = JobPools("round", threads=ROUNDS_AT_ONCE, turns=turns)
+        self._healing = JobPools("repair", threads=REPAIRS_AT_ONCE, turns=turns)
         config = dependencies.config
         secrets = KubeconfigSecrets(
             dependencies.kube,

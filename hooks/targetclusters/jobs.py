@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any, Generic, TypeVar, get_args
 
 from hooks.http.deadline import Deadline, Monotonic
+from hooks.http.turns import Turns
 from hooks.targetclusters.fair_threads import FairThreads
 from hooks.targetclusters.plan.actions import JobPool
 from hooks.targetclusters.plan.schedule import JobState
@@ -20,9 +21,11 @@ class JobPools:
     Args:
         name: starts the threads' names.
         threads: how many jobs run at once in each pool.
+        turns: of those that compute and do not wait.
     """
 
-    def __init__(self, name: str, *, threads: int) -> None:
+    def __init__(self, name: str, *, threads: int, turns: Turns | None = None) -> None:
+        self.turns = turns or Turns(threads)
         self.closing = threading.Event()
         self.threads = {pool: FairThreads(f"{name}-{pool}", threads) for pool in get_args(JobPool)}
 
@@ -73,7 +76,9 @@ class JobSlot(Generic[T]):
             return float("inf") if over else time.monotonic()
 
         def run() -> tuple[float, T]:
-            return self._monotonic(), job(Deadline(seconds, clock=clock))
+            began = self._monotonic()
+            with self._pools.turns.taken():
+                return began, job(Deadline(seconds, clock=clock))
 
         with self._lock:
             if self._is_retired or self._future is not None or self._awaits_former():
