@@ -259,8 +259,9 @@ def _server_name(cluster: Fields) -> str:
 
 
 def _is_address(text: str) -> bool:
+    """Tell whether a text is an IP address, without a zone: that may be any text."""
     try:
-        return bool(ip_address(text))
+        return "%" not in text and bool(ip_address(text))
     except ValueError:
         return False
 

@@ -7,6 +7,7 @@ the order in which a round uses them; `plan` holds those that decide:
     live          lists what is on the target when it is needed -> LiveState
     apply         applies or deletes an object: plan.decide, fields, notation -> ObjectResult
                   plan.inventory holds what is recorded before the next round
+    confirming    asks once more which cluster it is, where something is gone
     former_sets   deletes the parents by which an older version knew its objects
 
 All calls go through `target`; `memory` is kept between rounds.
@@ -26,6 +27,7 @@ from hooks.kube.client import Kube, KubeError
 from hooks.kube.kinds import CRD_GROUP, CRD_KIND, NAMESPACE, GroupKind, Gvk, Kind
 from hooks.targetclusters.sync import former_sets
 from hooks.targetclusters.sync.apply import Applier, delete_object
+from hooks.targetclusters.sync.confirming import confirm_loss
 from hooks.targetclusters.sync.live import LiveState
 from hooks.targetclusters.sync.memory import DELETIONS, SyncMemory, pause_after
 from hooks.targetclusters.sync.plan.decide import Whose
@@ -93,7 +95,8 @@ def sync_round(
     if claim := task.recorded.false_claim(task.cluster, task.owner.name):
         return SyncReport((), task.recorded, complete=False, error=claim)
     recorded = task.recorded.on(task.cluster)
-    return _Round(Target(target, memory.kinds, deadline), task, recorded, memory, clock).run()
+    made = _Round(Target(target, memory.kinds, deadline), task, recorded, memory, clock).run()
+    return confirm_loss(made, recorded, target, task.cluster)
 
 
 def delete_all(

@@ -1,15 +1,17 @@
 """The kubeconfig leads to another real cluster than before, and back."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import pytest
 
+from hooks.http.bounded_json import Json
 from hooks.http.deadline import Deadline
-from hooks.kube.client import KubeRefused
+from hooks.kube.client import Kube, KubeRefused
 from hooks.targetclusters.identities import read_identity
 from hooks.targetclusters.sync.plan.inventory import Inventory
 from tests.integration.targetclusters_sync.worlds import World, result
-from tests.kubes import Call, Watched
+from tests.kubes import Answering, Call, Watched
 
 ELSEWHERE = "another-cluster"
 
@@ -103,6 +105,36 @@ def test_nothing_is_deleted_on_another_cluster(clusters: Clusters) -> None:
     assert not report.complete
     assert "leads to another cluster" in report.error
     assert world.names() == {"app", "old"}
+
+
+@dataclass
+class Changing(Answering):
+    """Answers for a cluster until it has said which one it is, and then for another one."""
+
+    first: Kube
+    second: Kube
+    has_said: bool = False
+
+    def answer(self, call: Call) -> Json:
+        kube, self.has_said = (self.second if self.has_said else self.first), True
+        return kube.call(call)
+
+
+def test_nothing_counts_as_gone_where_the_name_leads_elsewhere_in_the_middle_of_a_round(
+    clusters: Clusters,
+) -> None:
+    world = clusters.world
+    before = world.recorded
+    report = world.delete(kube=Changing(world.kube, world.own_kube))
+    assert not report.complete
+    assert "leads to another cluster since the round began" in report.error
+    assert report.inventory.by_key.keys() == before.by_key.keys()
+    assert world.names() == {"app", "old"}
+    world.unsource("old")
+    report = world.round(kube=Changing(world.kube, world.own_kube))
+    assert report.inventory.by_key.keys() >= before.by_key.keys()
+    assert world.settle().synced
+    assert world.names() == {"app"}
 
 
 def test_where_the_account_may_not_read_it_the_authority_stands_for_the_cluster(

@@ -31,7 +31,13 @@ CORE: Json = {
 }
 APPS: Json = {"resources": [{"name": "deployments", "kind": "Deployment", "namespaced": True}]}
 GROUPS: Json = {"groups": [{"name": "apps", "versions": [{"groupVersion": "apps/v1"}]}]}
-DISCOVERY = {"/api/v1": CORE, "/apis": GROUPS, "/apis/apps/v1": APPS}
+IDENTITY: Json = {"metadata": {"name": "kube-system", "uid": TARGET.uid}}
+DISCOVERY = {
+    "/api/v1": CORE,
+    "/apis": GROUPS,
+    "/apis/apps/v1": APPS,
+    "/api/v1/namespaces/kube-system": IDENTITY,
+}
 STATUS: Json = {"kind": "Status", "message": "no"}
 
 
