@@ -1,9 +1,12 @@
 """Reads which cluster a kubeconfig leads to."""
 
 from hooks.http.deadline import Deadline
-from hooks.kube.client import Kube, KubeRefused, NotFound
+from hooks.kube.client import Kube, KubeError, KubeRefused, NotFound
 from hooks.kube.cluster_uid import read_cluster_uid
 from hooks.kube.identity import ClusterIdentity
+
+#: Seconds in which it is asked again, also by a round that is out of time.
+_AGAIN_SECONDS = 5.0
 
 
 def read_identity(target: Kube, ca: str, deadline: Deadline, *, place: str = "") -> ClusterIdentity:
@@ -24,3 +27,16 @@ def read_identity(target: Kube, ca: str, deadline: Deadline, *, place: str = "")
         if error.code == 401 or (error.code == 404 and not isinstance(error, NotFound)):
             raise
         return ClusterIdentity(ca=ca, place=place)
+
+
+def leads_elsewhere(target: Kube, cluster: ClusterIdentity) -> bool:
+    """Tell whether a target says that it is another cluster by now; never raises KubeError.
+
+    A name, or what balances behind it, may lead elsewhere since. One that does not answer any more
+    says nothing.
+    """
+    try:
+        now = read_identity(target, cluster.ca, Deadline(_AGAIN_SECONDS), place=cluster.place)
+    except KubeError:
+        return False
+    return now.same_as(cluster) is False

@@ -7,7 +7,6 @@ the order in which a round uses them; `plan` holds those that decide:
     live          lists what is on the target when it is needed -> LiveState
     apply         applies or deletes an object: plan.decide, fields, notation -> ObjectResult
                   plan.inventory holds what is recorded before the next round
-    confirming    asks once more which cluster it is, where something is gone
     former_sets   deletes the parents by which an older version knew its objects
 
 All calls go through `target`; `memory` is kept between rounds.
@@ -25,9 +24,9 @@ from hooks.http.deadline import Deadline, Monotonic
 from hooks.http.texts import one_line
 from hooks.kube.client import Kube, KubeError
 from hooks.kube.kinds import CRD_GROUP, CRD_KIND, NAMESPACE, GroupKind, Gvk, Kind
+from hooks.targetclusters.identities import leads_elsewhere
 from hooks.targetclusters.sync import former_sets
 from hooks.targetclusters.sync.apply import Applier, delete_object
-from hooks.targetclusters.sync.confirming import confirm_loss
 from hooks.targetclusters.sync.live import LiveState
 from hooks.targetclusters.sync.memory import DELETIONS, SyncMemory, pause_after
 from hooks.targetclusters.sync.plan.decide import Whose
@@ -69,6 +68,7 @@ RECHECK_SECONDS = 5.0
 #: Seconds that what is deleted waits for what goes before it: half of the default finalizeTimeout.
 HOLD_SECONDS = 300.0
 _HOLDS = "what is deleted after it waits"
+_MOVED = "the name leads to another cluster since the round began, so nothing counts as gone"
 _OTHER_CLUSTER = "the kubeconfig leads to another cluster than the one with the objects"
 _FULL = f"is not applied: the inventory is full. Its {MAX_PARTS} ConfigMaps have no room for it"
 _EMPTIED = (
@@ -96,7 +96,9 @@ def sync_round(
         return SyncReport((), task.recorded, complete=False, error=claim)
     recorded = task.recorded.on(task.cluster)
     made = _Round(Target(target, memory.kinds, deadline), task, recorded, memory, clock).run()
-    return confirm_loss(made, recorded, target, task.cluster)
+    is_whole = recorded.by_key.keys() <= made.inventory.by_key.keys()
+    is_known = is_whole or not leads_elsewhere(target, task.cluster)
+    return made if is_known else made.without_loss(recorded, _MOVED)
 
 
 def delete_all(
@@ -239,8 +241,8 @@ class _Round:
         applied = {one.entry.uid for one in self.results.values() if one.outcome in OURS}
         why = self._why_kept()
         first: InventoryEntry | None = None  # of what holds back all that is deleted after it
-        for entry in prune_order(_members(self.recorded)):
-            if entry.key in state.wanted:
+        for entry in prune_order(self.recorded.by_key.values()):
+            if entry.key in state.wanted or is_former_set(entry):
                 continue
             if reason := why(entry):
                 if not self._is_done(entry):
@@ -343,8 +345,8 @@ class _Round:
     def _emptied(self) -> Iterator[SourceProblem]:
         """Name the sources that hold no object any more, and whose objects are kept for that."""
         wanted = {one.key for one in self.resolved.objects}
-        members = _members(self.recorded)
-        left = Counter(one.source for one in members if one.key not in wanted and not one.kept)
+        recorded = self.recorded.by_key.values()
+        left = Counter(one.source for one in recorded if one.key not in wanted and not one.kept)
         policy, empty = self.task.policy, self.task.desired.empty_sources
         for source in () if policy.allow_empty or not policy.prune else empty:
             if count := left[source]:
@@ -396,7 +398,3 @@ class _Round:
             label=self.task.owner.selector,
             warnings=self.memory.note_warnings(self.target.warnings),
         )
-
-
-def _members(recorded: Inventory) -> list[InventoryEntry]:
-    return [entry for entry in recorded.by_key.values() if not is_former_set(entry)]

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 import msgspec
@@ -333,6 +333,14 @@ class SyncReport:
             f"{len(self.unlisted)} more on the cluster have our mark and are in no inventory, "
             f"such as {next(named, 'a Secret')}; the label {self.label} finds them"
         )
+
+    def without_loss(self, recorded: Inventory, error: str) -> "SyncReport":
+        """Return the report of a round after which nothing counts as gone of what was recorded."""
+        entries = {**recorded.by_key, **self.inventory.by_key}
+        inventory = self.inventory.with_entries(entries.values())
+        results = tuple(each for each in self.results if not each.is_gone)
+        error = self.error or error
+        return replace(self, results=results, inventory=inventory, complete=False, error=error)
 
     @property
     def synced(self) -> bool:
