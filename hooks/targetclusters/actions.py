@@ -188,8 +188,6 @@ class _Jobs:
 
     def _healing_task(self, target: Kube | Failure) -> HealingTask:
         watched, facts = self.watched, self.facts
-        probe = facts.probe.latest
-        probed = probe.cluster if probe is not None else None
         return HealingTask(
             cluster=facts.request.cluster,
             spec=facts.request.spec,
@@ -198,7 +196,6 @@ class _Jobs:
             target=target,
             clock=watched.clock,
             monotonic=watched.monotonic,
-            cluster_uid=probed.uid if probed is not None else "",
         )
 
     def _open(

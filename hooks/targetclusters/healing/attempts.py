@@ -227,7 +227,9 @@ class Attempting:
         task = self.task
         begun = decide.begin(record, looked.repair, task.policy, now=task.clock())
         begun = replace(begun, vm=looked.object_id, by=task.memory.holder)
-        begun = owed.begin_stop(begun, looked.object_id, cluster=task.home, account=looked.account)
+        begun = owed.begin_stop(
+            begun, looked.object_id, cluster=kept.journal.home, account=looked.account
+        )
         kept = task.memory.journal.write(
             kept, kept.journal.with_record(begun), self.deadline.at_most(CALL_SECONDS)
         )

@@ -3,6 +3,7 @@
 Each part is read for itself: what fails leaves its own faults unknown, and the others are repaired.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from hooks.cloudstack.operations import find_cluster
 from hooks.http.deadline import Deadline
 from hooks.http.texts import join_names, join_sentences, one_line
 from hooks.kube.client import Kube, KubeError, KubeUnreachable
+from hooks.kube.cluster_uid import read_cluster_uid
 from hooks.targetclusters.healing.accounts import AccountError
 from hooks.targetclusters.healing.machines import find_machines, find_stopped, why_none_seen
 from hooks.targetclusters.healing.nodes import TooManyNodes, list_nodes
@@ -53,6 +55,7 @@ class Observation:
         lacking: the rights that we need on the target and do not have.
         failure: why nothing, or not everything, is known or can be repaired.
         machines: the VMs of the control plane; None if they were not looked for.
+        cluster_uid: of the cluster, read after its nodes; empty if that is not known.
     """
 
     evidence: Evidence
@@ -62,6 +65,7 @@ class Observation:
     lacking: tuple[Right, ...]
     failure: Failure | None
     machines: tuple[Machine, ...] | None
+    cluster_uid: str
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def observe(task: HealingTask, journal: Journal, deadline: Deadline) -> Observat
     """Read what is to be known of faults; what cannot be read stays unknown. Never raises."""
     account = open_account(task, deadline)
     nodes = _read_nodes(task.target, deadline)
+    uid = "" if isinstance(nodes, Failure) else _read_uid(task.target, deadline)
     cluster = _read_cluster(task, account.cloud, deadline)
     known = cluster if isinstance(cluster, KubernetesCluster) else None
     cluster_id = task.spec.cloud_stack.kubernetes_cluster_id
@@ -106,7 +111,17 @@ def observe(task: HealingTask, journal: Journal, deadline: Deadline) -> Observat
         lacking=lacking,
         failure=_join([each for each in failures if isinstance(each, Failure)]),
         machines=machines,
+        cluster_uid=uid,
     )
+
+
+def _read_uid(target: Kube | Failure, deadline: Deadline) -> str:
+    """Return which cluster it is; empty if it does not say."""
+    if isinstance(target, Failure):
+        return ""
+    with suppress(KubeError):
+        return read_cluster_uid(target, deadline)
+    return ""
 
 
 def _unless_failed(read: T | Failure) -> T | None:

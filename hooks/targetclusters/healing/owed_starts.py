@@ -90,10 +90,13 @@ class OwedStarts:
         """Tell whether a node is none any more: its VM is its owner's affair.
 
         That it is Ready says nothing: it stays so for a while after its VM was stopped. Nor do the
-        nodes of another cluster, to which the kubeconfig has come to lead.
+        nodes of another cluster, to which the kubeconfig has come to lead, or of one that hides
+        which it is.
         """
-        nodes = self.seen.evidence.nodes
-        if record.kind != "NodeNotReady" or nodes is None or record.owed_in != self.task.home:
+        nodes, uid = self.seen.evidence.nodes, self.seen.cluster_uid
+        if record.kind != "NodeNotReady" or nodes is None or not uid:
+            return False
+        if record.owed_in != self.kept.journal.home:
             return False
         return all(node.name != record.object for node in nodes)
 

@@ -22,7 +22,7 @@ from hooks.http.texts import one_line
 from hooks.kube.client import Conflict, KubeError
 from hooks.targetclusters.healing.attempts import Attempting, Doubt, Looked, Outrun
 from hooks.targetclusters.healing.journal_lease import KeptJournal
-from hooks.targetclusters.healing.observing import observe, open_account, unread
+from hooks.targetclusters.healing.observing import Observation, observe, open_account, unread
 from hooks.targetclusters.healing.owed_starts import OwedStarts
 from hooks.targetclusters.healing.plan import bounds, decide
 from hooks.targetclusters.healing.plan.journal import Unreadable
@@ -75,7 +75,7 @@ def heal(task: HealingTask, result: HealingResult, deadline: Deadline) -> Healin
     found = decide.find_faults(seen.evidence)
     before, policy, now = kept.journal, task.policy, task.clock()
     faults = bounds.hold_back(found, seen.evidence, policy, before, now=now)
-    journal = _remember(task, kept, seen.evidence, faults)
+    journal = _remember(task, kept, seen, faults)
     if seen.machines is not None:
         known = find_known(journal, seen.evidence)
         machines = tuple(each for each in seen.machines if each.node in known)
@@ -259,16 +259,16 @@ def _read_journal(task: HealingTask, deadline: Deadline) -> KeptJournal | Failur
 
 
 def _remember(
-    task: HealingTask, kept: KeptJournal, evidence: Evidence, faults: tuple[Fault, ...]
+    task: HealingTask, kept: KeptJournal, seen: Observation, faults: tuple[Fault, ...]
 ) -> Journal:
     """Return the journal with what is seen, and forget doubts about faults that are gone."""
     memory, there = task.memory, {fault.key for fault in faults}
     memory.doubts = {key: doubt for key, doubt in memory.doubts.items() if key in there}
     look = decide.Look(task.clock(), task.policy.longest_gap, task.again)
     journal = _without_lost(task, kept)
-    if evidence.nodes is not None:
-        journal = decide.begin_elsewhere(journal, task.place, task.cluster_uid)
-    return decide.remember(journal, evidence, faults, look)
+    if seen.evidence.nodes is not None:
+        journal = decide.begin_elsewhere(journal, task.place, seen.cluster_uid)
+    return decide.remember(journal, seen.evidence, faults, look)
 
 
 def _without_lost(task: HealingTask, kept: KeptJournal) -> Journal:

@@ -38,7 +38,6 @@ class HealingTask:
         clock: epoch seconds.
         monotonic: monotonic seconds.
         place: where the kubeconfig leads to; empty where there is none.
-        cluster_uid: of the cluster, as the last probe has read it; empty if it has not.
     """
 
     cluster: Json
@@ -49,12 +48,6 @@ class HealingTask:
     clock: Callable[[], float]
     monotonic: Monotonic
     place: str = ""
-    cluster_uid: str = ""
-
-    @property
-    def home(self) -> str:
-        """Return which cluster it is, and where."""
-        return f"{self.place} {self.cluster_uid}"
 
     @property
     def nows(self) -> tuple[float, ...]:

@@ -52,9 +52,14 @@ class VmLock:
         )
 
     def free(self, taken: KeptAttempts, *, sent: bool) -> None:
-        """Write down that the repair has ended; what was surely not sent counts as no attempt."""
+        """Write down that the repair has ended; what was surely not sent counts as no attempt.
+
+        What another process has written since stays: ours took so long that its time was over.
+        """
         seconds, now = Deadline(CALL_SECONDS), self.task.clock()
-        taken.change(lambda each: vm_attempts.ended(each, sent=sent), now, seconds)
+        taken.change(
+            lambda each: vm_attempts.ended_if_last(each, taken.attempts, sent=sent), now, seconds
+        )
 
     @property
     def _by(self) -> tuple[str, str]:

@@ -1,5 +1,7 @@
 """What is remembered is of one cluster, and a start is owed until its VM runs or is gone."""
 
+import pytest
+
 from hooks.targetclusters.healing.plan.owed import STOPPING_FOR, UNSEEN_FOR
 from tests.controlplane import polling
 from tests.integration.targetclusters_healing import farm as farms
@@ -47,6 +49,22 @@ def test_a_start_stays_owed_while_the_kubeconfig_leads_to_another_cluster() -> N
             life.live(HOUR)
             life.farm.simulator.control.clear_faults()
             assert life.live(HOUR, until=lambda: runs(life))
+
+
+@pytest.mark.parametrize("seconds", [1, 45])
+@pytest.mark.parametrize("uid", ["uid-of-another", ""])
+def test_a_start_stays_owed_when_another_cluster_answers_at_the_same_place(
+    uid: str, seconds: int
+) -> None:
+    """It may hide its UID. The last probe still tells the former one's."""
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        stop_and_fail_to_start(life)
+        life.live(seconds)
+        life.farm.uid, life.farm.patients["n-001"].deleted = uid, True
+        life.live(HOUR)
+        assert life.healing["owedStarts"]
+        life.farm.simulator.control.clear_faults()
+        assert life.live(2 * HOUR, until=lambda: runs(life))
 
 
 def test_keys_of_another_account_say_nothing_of_a_vm() -> None:

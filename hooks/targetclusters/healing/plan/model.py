@@ -251,6 +251,11 @@ class Journal:
     unknown: Json = field(default_factory=dict)
 
     @property
+    def home(self) -> str:
+        """Return which cluster it is about, and where that is."""
+        return f"{self.place} {self.cluster_uid}"
+
+    @property
     def is_quiet(self) -> bool:
         """Tell whether no fault is remembered that is to be looked for."""
         return all(each.is_settled and not each.is_known for each in self.records.values())

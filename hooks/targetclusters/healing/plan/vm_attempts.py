@@ -147,6 +147,12 @@ def ended(tried: VmAttempts, *, sent: bool) -> VmAttempts:
     return replace(tried, times=tried.times if sent else tried.times[:-1], busy_until=0.0, by="")
 
 
+def ended_if_last(tried: VmAttempts, begun: VmAttempts, *, sent: bool) -> VmAttempts:
+    """Return the attempts once the one of `begun` has ended; as they are if another is the last."""
+    is_last = (tried.by, tried.busy_until) == (begun.by, begun.busy_until)
+    return ended(tried, sent=sent) if is_last else tried
+
+
 def read_attempts(text: str) -> AttemptsByVm:
     """Read what was tried; an empty text is nothing. Raises Unreadable."""
     if not text:

@@ -60,6 +60,17 @@ def test_what_was_not_sent_counts_as_none() -> None:
     assert vm_attempts.ended(begun, sent=False) == VmAttempts((NOW,), namespace="team")
 
 
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_process_that_stood_still_ends_no_repair_of_another(sent: bool) -> None:
+    mine = vm_attempts.begun(VmAttempts((NOW,)), "me", "team", now=NOW + 600, until=NOW + 930)
+    other = vm_attempts.begun(mine, "other", "team", now=NOW + 1300, until=NOW + 1630)
+    held = vm_attempts.held(mine, "me", "team", until=NOW + 1630)
+    for later in (other, held):
+        assert vm_attempts.ended_if_last(later, mine, sent=sent) == later
+    ended = vm_attempts.ended(mine, sent=sent)
+    assert vm_attempts.ended_if_last(mine, mine, sent=sent) == ended != mine
+
+
 def test_what_is_over_is_dropped_when_something_is_written() -> None:
     known = AttemptsByVm({"old": VmAttempts((NOW - 86401,)), "new": VmAttempts((NOW - 60,))})
     kept = known.having("mine", VmAttempts((NOW,)), NOW)
