@@ -22,8 +22,8 @@ CHECK_EVERY = 600.0
 _MAX_NAMED = 20
 _MAX_IN_MESSAGE = 3
 _MAX_TEXT = 512
-#: The field of the status with the starts that are owed.
-OWED = "owedStarts"
+#: The fields of the status with when the last round began, and with the starts that are owed.
+TIME, OWED = "lastTime", "owedStarts"
 #: Reasons of a condition that says nothing of faults.
 _SILENT = ("Disabled", "Suspended", "Pending", "")
 
@@ -50,30 +50,43 @@ class HealingDecision:
 def plan_healing(facts: Facts) -> HealingDecision:
     """Decide what to answer about repairs, and whether a round is due."""
     before = part(facts.status, "healing")
+    running = facts.healing.poll_delay(facts.monotonic)
     if not facts.request.spec.healing.enabled:
         condition = _condition("False", "Disabled", "autoHealing.enabled is false")
-        owed = {key: before[key] for key in (OWED,) if key in before}
-        return HealingDecision(_with_owed(condition, owed), owed)
+        kept = {key: value for key, value in _known_now(facts).items() if key in (TIME, OWED)}
+        return HealingDecision(_with_owed(condition, kept), kept, wait=running)
     if facts.request.spec.suspend:
         message = "spec.suspend stops every write to the cluster and to CloudStack"
-        condition = _condition("False", "Suspended", message)
-        return HealingDecision(_with_owed(condition, before), before)
+        condition, kept = _condition("False", "Suspended", message), _known_now(facts)
+        return HealingDecision(_with_owed(condition, kept), kept, wait=running)
     latest, status = facts.healing.latest, before
     events: tuple[tuple[str, str], ...] = ()
     condition = _condition_before(facts)
     if latest is not None:
-        recorded = before.get("lastTime")
+        recorded = before.get(TIME)
         if not facts.is_counted(latest, recorded):
             events = tuple(_attempt_event(attempt) for attempt in latest.tried)
         if recorded == moment(latest.started_at) or not facts.is_counted(latest, recorded):
             status = write_healing(latest, facts)
             condition = _with_owed(healing_condition(latest), status)
-    wait = facts.healing.poll_delay(facts.monotonic)
-    if wait is not None:
-        return HealingDecision(condition, status, wait=wait, events=events)
+    if running is not None:
+        return HealingDecision(condition, status, wait=running, events=events)
     wait = _until_round(facts)
     start = wait is not None and wait <= 0
     return HealingDecision(condition, status, wait=wait, start=start, events=events)
+
+
+def _known_now(facts: Facts) -> Json:
+    """Return `status.healing` of a TargetCluster that heals no more: a round may have ended since.
+
+    That round may owe a start. Where no journal is known, the last status stands.
+    """
+    before, latest = part(facts.status, "healing"), facts.healing.latest
+    is_running = facts.healing.poll_delay(facts.monotonic) is not None
+    if is_running or latest is None or latest.journal is None:
+        return before
+    written = write_healing(latest, facts)
+    return written if facts.request.spec.suspend or OWED in written else {}
 
 
 def healing_condition(result: HealingResult) -> Condition:
@@ -116,7 +129,7 @@ def write_healing(result: HealingResult, facts: Facts) -> Json:
     owing = [records[key] for key in sorted(records) if records[key].is_owing]
     owed = [{"object": each.object, "vm": each.owed_vm} for each in owing[:_MAX_NAMED]]
     return {
-        "lastTime": moment(result.started_at),
+        TIME: moment(result.started_at),
         "durationSeconds": round(result.seconds, 3),
         "observedGeneration": result.generation,
         "open": len(result.faults),

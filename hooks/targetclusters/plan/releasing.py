@@ -37,9 +37,9 @@ class Release:
 
 def plan_release(facts: Facts) -> Release:
     """Decide whether a TargetCluster that is being deleted may go, for all that healing did."""
-    if "healing" not in facts.status:
-        return Release()
     running, latest = facts.healing.poll_delay(facts.monotonic), facts.healing.latest
+    if running is None and latest is None and not _may_owe(facts):
+        return Release()
     if facts.time_left <= 0:
         return _let_go(facts, latest, "finalizeTimeout has passed")
     if running is not None:
@@ -53,6 +53,14 @@ def plan_release(facts: Facts) -> Release:
     pause = ROUND_GAP if latest.tried else RETRY
     wait = facts.healing.started + latest.seconds + pause - facts.monotonic
     return Release(max(0.0, min(facts.time_left, wait)), start=wait <= 0)
+
+
+def _may_owe(facts: Facts) -> bool:
+    """Tell whether the journal is to be read: it may name a start, and this process made none.
+
+    A status without a field of healing says that nothing is owed; one that was lost says nothing.
+    """
+    return "healing" in facts.status or (facts.request.spec.healing.enabled and not facts.status)
 
 
 def _named(facts: Facts, latest: HealingResult | None) -> list[str]:

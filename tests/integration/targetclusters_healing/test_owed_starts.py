@@ -54,6 +54,58 @@ def test_a_start_that_is_refused_is_sent_ever_more_seldom_until_it_is_taken() ->
         assert life.faults == []
 
 
+STOPPED = [
+    pytest.param({"autoHealing": {"enabled": False, "maxRetry": RETRIES}}, id="disabled"),
+    pytest.param({"suspend": True}, id="suspended"),
+]
+
+
+@pytest.mark.parametrize("change", STOPPED)
+def test_a_person_who_stops_healing_while_a_vm_is_stopped_is_told_of_it(
+    change: dict[str, object],
+) -> None:
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        life.live(60)
+        control = life.farm.simulator.control
+        control.fault("startVirtualMachine", "job-failed", text="no capacity", times=None)
+        life.farm.fall("n-001", Ill.STUBBORN)
+        assert life.live(HOUR, until=lambda: life.farm.sent("stopVirtualMachine") == 1)
+        life.clock.now += 1  # else a probe of this very moment counts for the new spec
+        life.change(**change)
+        assert life.live(HOUR, until=lambda: names_the_vm(life))
+        life.restart()
+        life.live(600)
+        assert names_the_vm(life)
+        life.delete()
+        assert life.live(HOUR, until=lambda: life.is_gone)
+        assert life.farm.state("n-001") == "Stopped"
+        left = [each for each in life.driven.operator.events if each.reason == "VMLeftStopped"]
+        assert [life.farm.patients["n-001"].vm_id in each.message for each in left] == [True]
+
+
+@pytest.mark.parametrize("change", STOPPED)
+def test_an_operator_that_starts_again_after_that_tells_it_at_the_deletion(
+    change: dict[str, object],
+) -> None:
+    """The process died before the round that stopped the VM had ended."""
+    with living(nodes=5, maxRetry=RETRIES) as life:
+        life.live(60)
+        control = life.farm.simulator.control
+        life.farm.fall("n-001", Ill.STUBBORN)
+        control.fault("startVirtualMachine", kind="stop-after", skip=0, executed=False)
+        assert life.live(HOUR, until=lambda: bool(control.armed.stopped))
+        life.clock.now += 1  # else a probe of this very moment counts for the new spec
+        life.change(**change)
+        control.clear_faults()
+        control.fault("startVirtualMachine", "job-failed", text="no capacity", times=None)
+        life.restart()
+        life.live(600)
+        life.delete()
+        assert life.live(HOUR, until=lambda: life.is_gone)
+        assert life.farm.state("n-001") == "Stopped"
+        assert "VMLeftStopped" in [each.reason for each in life.driven.operator.events]
+
+
 @pytest.mark.parametrize("executed", [True, False])
 @pytest.mark.parametrize("write", [1, 2], ids=["stop", "start"])
 def test_killed_in_the_last_attempt(write: int, executed: bool) -> None:
@@ -141,6 +193,7 @@ def test_who_forbids_repairs_forbids_it_too(change: dict[str, object]) -> None:
     with living(nodes=5, maxRetry=RETRIES) as life:
         stop_and_fail_to_start(life)
         life.farm.simulator.control.clear_faults()
+        life.clock.now += 1  # else a probe of this very moment counts for the new spec
         life.change(**change)
         life.live(2 * HOUR)
         assert not runs(life)

@@ -35,6 +35,12 @@ def test_what_never_healed_owes_nothing() -> None:
     assert plan_release(facts(cluster=with_status({}), deleting_since=NOW)) == Release()
 
 
+def test_where_the_status_was_lost_the_journal_is_asked() -> None:
+    spec = Spec("target", healing=Healing(enabled=True))
+    lost = facts(cluster=with_status({}), spec=spec, deleting_since=NOW)
+    assert plan_release(lost) == Release(0.0, start=True)
+
+
 @pytest.mark.parametrize(
     ("jobs", "expected"),
     [
