@@ -5,7 +5,7 @@ from hooks.kube.conditions import Condition
 from hooks.kube.objects import part
 from hooks.targetclusters.health.model import NAMESPACE_DELETED
 from hooks.targetclusters.plan.facts import Facts, SyncResult
-from hooks.targetclusters.plan.syncing import SYNCED, Decision, dropped_event
+from hooks.targetclusters.plan.syncing import SYNCED, Decision, describe_unlisted, dropped_event
 
 #: Seconds until the next deletion round, after one that ran out of time, and after one that failed.
 NEXT_ROUND = 1.0
@@ -33,7 +33,7 @@ def plan_deletion(facts: Facts) -> Decision:
             return _finalized(message + _elsewhere(facts), names.EVENT_RESOURCES_ORPHANED)
         count = max(synced, recorded)
         message = f"{count} objects were deleted from the cluster{_elsewhere(facts)}"
-        if unlisted := latest.report.described_unlisted:
+        if unlisted := describe_unlisted(latest.report):
             return _finalized(f"{message}; {unlisted}", names.EVENT_RESOURCES_ORPHANED)
         return _finalized(message, names.EVENT_RESOURCES_DELETED)
     problem = _problem(latest)

@@ -268,9 +268,20 @@ def _round_condition(latest: SyncResult, sync: Json) -> Condition:
     if latest.desired and (empty := latest.desired.empty_sources):
         more = f" and {len(empty) - 1} more hold" if len(empty) > 1 else " holds"
         message += f"; {empty[0]}{more} no object"
-    if unlisted := report.described_unlisted:
+    if unlisted := describe_unlisted(report):
         message += f"; {unlisted}"
     return _synced("True", "Synced", message)
+
+
+def describe_unlisted(report: SyncReport) -> str:
+    """Say what on the target has our mark and is in no inventory; empty for nothing."""
+    if not report.unlisted:
+        return ""
+    named = (str(key) for key in report.unlisted if key.kind != "Secret")
+    return (
+        f"{len(report.unlisted)} more on the cluster have our mark and are in no inventory, "
+        f"such as {next(named, 'a Secret')}; the label {report.label} finds them"
+    )
 
 
 def _first(sync: Json) -> str:

@@ -323,17 +323,6 @@ class SyncReport:
         found = [result for result in self.results if result.outcome in TROUBLED]
         return sorted(found, key=lambda one: (TROUBLED.index(one.outcome), one.entry.key))
 
-    @property
-    def described_unlisted(self) -> str:
-        """Say what on the target has our mark and is in no inventory; empty for nothing."""
-        if not self.unlisted:
-            return ""
-        named = (str(key) for key in self.unlisted if key.kind != "Secret")
-        return (
-            f"{len(self.unlisted)} more on the cluster have our mark and are in no inventory, "
-            f"such as {next(named, 'a Secret')}; the label {self.label} finds them"
-        )
-
     def without_loss(self, recorded: Inventory, error: str) -> "SyncReport":
         """Return the report of a round after which nothing counts as gone of what was recorded."""
         entries = {**recorded.by_key, **self.inventory.by_key}

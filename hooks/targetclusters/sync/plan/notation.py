@@ -1,15 +1,12 @@
 """Decides whether a target holds another value than was asked for, or only another notation."""
 
 import json
-from collections.abc import Callable, Iterator
-from ipaddress import ip_interface
+from collections.abc import Iterator
 
 from hooks.http.bounded_json import Json
 from hooks.http.texts import shorten
-from hooks.kube.durations import parse_duration
 from hooks.kube.field_paths import Part, field_path
-from hooks.kube.quantities import read_quantity
-from hooks.kube.times import read_time
+from hooks.kube.notations import means_the_same
 from hooks.targetclusters.sync.plan.fields import by_name
 
 #: How many fields are named, and characters of a value that are shown.
@@ -61,7 +58,7 @@ class _Comparison:
                     yield (*path, key), _ABSENT
         elif isinstance(wanted, list) and isinstance(live, list):
             yield from self._item_differences(wanted, live, path)
-        elif type(wanted) is type(live) and not _is_same(wanted, live):
+        elif type(wanted) is type(live) and not means_the_same(wanted, live):
             yield path, live
 
     def _item_differences(
@@ -102,23 +99,3 @@ class _Comparison:
         """Count one more comparison, of values that may be long texts; tell if it is too many."""
         self._left -= 1 + sum(len(one) for one in values if isinstance(one, str)) // CHARACTERS
         return self._left < 0
-
-
-def _is_same(wanted: object, live: object) -> bool:
-    """Tell whether two values of one type are equal, or texts that may mean the same."""
-    if wanted == live or not (isinstance(wanted, str) and isinstance(live, str)):
-        return wanted == live
-    if "".join(wanted.split()).casefold() == "".join(live.split()).casefold():
-        return True
-    return any(
-        value is not None and value == _read(live, read)
-        for read in (read_quantity, parse_duration, read_time, ip_interface)
-        for value in (_read(wanted, read),)
-    )
-
-
-def _read(text: str, read: Callable[[str], object]) -> object:
-    try:
-        return read(text)
-    except ValueError:
-        return None
