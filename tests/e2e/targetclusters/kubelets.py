@@ -22,6 +22,7 @@ class Kubelets:
         names: of the nodes.
         broken: nodes that are not ready, whatever their VM does.
         hung: nodes that are not ready until their guest boots, with how often it had booted.
+        stubborn: nodes that are not ready until their VM was stopped.
         api_server_on: the VM on which the API server runs; it dies with that, and comes back.
     """
 
@@ -30,6 +31,7 @@ class Kubelets:
     names: list[str]
     broken: set[str] = field(default_factory=set)
     hung: dict[str, int] = field(default_factory=dict)
+    stubborn: set[str] = field(default_factory=set)
     api_server_on: str = ""
     is_down: bool = False
     _shown: dict[str, bool] = field(default_factory=dict)
@@ -63,7 +65,10 @@ class Kubelets:
     def _is_ready(self, name: str, vm: Object | None) -> bool:
         if name in self.hung and vm is not None and vm["boots"] > self.hung[name]:
             del self.hung[name]
-        return _runs(vm) and name not in self.broken and name not in self.hung
+        if not _runs(vm):
+            self.stubborn.discard(name)
+            return False
+        return name not in {*self.broken, *self.hung, *self.stubborn}
 
     def _follow_api_server(self, *, running: bool) -> None:
         if running and self.is_down:

@@ -76,6 +76,19 @@ def test_a_node_that_hangs_is_rebooted(
     assert repairs(cloud) == {"rebootVirtualMachine cks-node-2": 1}
 
 
+def test_a_node_that_no_reboot_helps_is_stopped_and_started(
+    healing: TargetPlatform, cloud: Simulator, nodes: Kubelets
+) -> None:
+    make(healing, "stubborn")
+    nodes.stubborn.add("cks-node-2")
+    until_healed(healing, "stubborn")
+    assert repairs(cloud) == {
+        "rebootVirtualMachine cks-node-2": 1,
+        "stopVirtualMachine cks-node-2": 1,
+        "startVirtualMachine cks-node-2": 1,
+    }
+
+
 def test_a_node_that_nothing_helps_is_given_up(
     healing: TargetPlatform, cloud: Simulator, nodes: Kubelets
 ) -> None:
@@ -180,6 +193,19 @@ def test_a_stopped_cluster_of_the_kubernetes_service_is_started(
     for name in NODES:
         nodes.stop_vm(name)
     until_healed(healing, "service")
+    assert repairs(cloud) == {"startKubernetesCluster cks": 1}
+
+
+def test_a_cluster_of_the_kubernetes_service_in_alert_is_started(
+    healing: TargetPlatform, cloud: Simulator, nodes: Kubelets
+) -> None:
+    """CloudStack finds that not all of its VMs run."""
+    make(healing, "alert", cluster_id(cloud, "cks"))
+    nodes.api_server_on = "cks-control-1"
+    for name in ("cks-control-1", "cks-node-1"):
+        nodes.stop_vm(name)
+    cloud.control.stage("kubernetescluster", "cks", state="Alert")
+    until_healed(healing, "alert")
     assert repairs(cloud) == {"startKubernetesCluster cks": 1}
 
 
